@@ -1,0 +1,65 @@
+// Runs the text of the editor: picks the call of the API that fits it, and pages through long results. Called by main.js; never touches the page.
+import { body, countStatements, readsOnly } from './statements.js';
+
+/** How long a result may stand on the page before its next page is asked for. */
+const CURSOR_LIFE_MS = 10 * 60_000;
+
+/** Rows of a reading statement, taken from the hub page by page. What is not asked for is not computed. */
+export class Cursor {
+  #rows;
+  #ahead = [];
+  done = false;
+
+  constructor(columns, rows) {
+    this.columns = columns;
+    this.#rows = rows;
+  }
+
+  /** The next `n` rows. One more is read ahead, to know whether there is a next page. */
+  async page(n) {
+    const rows = this.#ahead;
+    while (!this.done && rows.length <= n) {
+      const next = await this.#rows.next();
+      if (next.done) this.done = true;
+      else rows.push(next.value);
+    }
+    this.#ahead = rows.splice(n);
+    return rows;
+  }
+
+  /** Frees the statement and its snapshot in the hub. */
+  close() {
+    return this.#rows.return();
+  }
+}
+
+/**
+ * → { cursor } for a statement that only reads, { result } for any other single statement, { script } for several.
+ * `signal` stops it wherever it is.
+ */
+export async function execute(db, sql, signal) {
+  if (countStatements(sql) !== 1) return { script: await db.exec(sql, { signal }) };
+  if (!readsOnly(sql)) return { result: await db.query(sql, [], { signal, rowMode: 'array' }) };
+  const columns = await columnsOf(db, sql, signal);
+  return { cursor: new Cursor(columns, db.iterate(sql, [], { signal, rowMode: 'array', timeout: CURSOR_LIFE_MS })) };
+}
+
+// What stands before the user's text in the statements below; places of errors are counted from behind it.
+const COLUMNS_OF = 'SELECT * FROM (';
+const EXPLAIN = 'EXPLAIN QUERY PLAN ';
+
+/** Names and declared types, also where there are no rows: iterate gives rows only, query with LIMIT 0 gives columns only. */
+async function columnsOf(db, sql, signal) {
+  return (await db.query(`${COLUMNS_OF}${body(sql)}\n) LIMIT 0`, [], { signal })).columns;
+}
+
+export function explain(db, sql, signal) {
+  return db.all(EXPLAIN + sql, [], { signal });
+}
+
+/** The byte in `sql`, as the user wrote it, at which an error of the calls above lies; undefined if SQLite named none. */
+export function placeOf(error, sql) {
+  if (error.offset === undefined) return undefined;
+  const prefix = [COLUMNS_OF, EXPLAIN].find(text => error.sql.startsWith(text) && !sql.startsWith(text)) ?? '';
+  return error.offset - prefix.length;
+}

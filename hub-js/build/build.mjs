@@ -1,0 +1,24 @@
+/**
+ * `npm run build`: set-up, then dist/: hub.wasm (Rust → wasm-bindgen → wasm-opt), hub.js, tabhub.js, tabhub.global.js and the types; sizes checked.
+ * `npm start`, `npm test` and `npm pack` come through here too. Nothing outside dist/ and target/ is written.
+ */
+import { mkdirSync } from 'node:fs';
+import { setup } from './setup.mjs';
+import { DIST, duration, runAsScript } from './tools.mjs';
+
+/** Builds all of dist/. What imports npm packages is loaded only after the set-up has installed them. */
+export async function build() {
+  const begun = Date.now();
+  await setup();
+  mkdirSync(DIST, { recursive: true });
+  const { buildWasm } = await import('./wasm.mjs');
+  const { bundleScripts, emitTypes } = await import('./scripts.mjs');
+  const { checkSizes } = await import('./sizes.mjs');
+  await buildWasm();
+  await bundleScripts();
+  await emitTypes();
+  checkSizes();
+  console.log(`✓ built dist/ (${duration(Date.now() - begun)})`);
+}
+
+runAsScript(import.meta.url, build);

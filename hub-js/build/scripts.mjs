@@ -1,0 +1,45 @@
+/**
+ * Bundles the worker and the client with esbuild and writes the type declarations. Called by build.mjs after the glue exists.
+ */
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { BuildError, DIST, GLUE, ROOT, run } from './tools.mjs';
+
+const SOURCE = join(ROOT, 'hub-js');
+const TSC = join(ROOT, 'node_modules', '.bin', 'tsc');
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  target: 'es2022',
+  logLevel: 'warning',
+  legalComments: 'none',
+};
+
+/** What is written, from which entry, in which form. hub.js is a classic script: it must also run as a plain SharedWorker without modules. */
+const BUNDLES = [
+  { entryPoints: [join(SOURCE, 'worker.ts')], outfile: join(DIST, 'hub.js'), format: 'iife', alias: { 'tabhub-wasm': join(GLUE, 'tabhub.js') } },
+  { entryPoints: [join(SOURCE, 'index.ts')], outfile: join(DIST, 'tabhub.js'), format: 'esm' },
+  { entryPoints: [join(SOURCE, 'global.ts')], outfile: join(DIST, 'tabhub.global.js'), format: 'iife' },
+];
+
+export async function bundleScripts() {
+  console.log('→ esbuild');
+  for (const bundle of BUNDLES) {
+    const { warnings } = await build({ ...COMMON, ...bundle });
+    if (warnings.length > 0) throw new BuildError(`esbuild warned about ${bundle.outfile}; a warning there is a fault in the product`);
+  }
+}
+
+/** dist/tabhub.d.ts is the one entry; the declarations it re-exports lie in dist/types/. */
+export async function emitTypes() {
+  console.log('→ tsc (types)');
+  const types = join(DIST, 'types');
+  rmSync(types, { recursive: true, force: true });
+  await run([TSC, '-p', join(SOURCE, 'build', 'tsconfig.types.json')]);
+  if (!existsSync(join(types, 'index.d.ts'))) throw new BuildError('tsc wrote no dist/types/index.d.ts');
+  writeFileSync(join(DIST, 'tabhub.d.ts'), "export * from './types/index.js';\n");
+}

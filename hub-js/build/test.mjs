@@ -1,0 +1,62 @@
+/**
+ * `npm test [-- --only name,name]`: set-up, then every check in order, each with a deadline; stops at the first that fails.
+ * `.ci/run` calls it. The runners' output passes through untouched.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from './build.mjs';
+import { setup } from './setup.mjs';
+import { BuildError, duration, isInstalled, MINUTE, ROOT, run, runAsScript } from './tools.mjs';
+
+const STEPS = [
+  { name: 'fmt', act: () => run(['cargo', 'fmt', '--check']) },
+  { name: 'clippy', act: () => run(['cargo', 'clippy', '--all-targets', '--', '-D', 'warnings'], { deadline: 15 * MINUTE }) },
+  // In the release profile, so that the build after it finds SQLite's C compiled already.
+  { name: 'clippy-wasm', act: () => run(['cargo', 'clippy', '--release', '--lib', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'], { deadline: 15 * MINUTE }) },
+  { name: 'rust', act: testRust },
+  { name: 'build', act: build },
+  { name: 'types', act: () => run([join(ROOT, 'node_modules', '.bin', 'tsc'), '-p', ROOT, '--noEmit']) },
+  { name: 'js', act: () => testNode('tests/js', 5 * MINUTE) },
+  { name: 'e2e', act: () => testNode('tests/e2e', 20 * MINUTE) },
+];
+
+async function testRust() {
+  if (!isInstalled('cargo-nextest')) return run(['cargo', 'test'], { deadline: 20 * MINUTE });
+  await run(['cargo', 'nextest', 'run'], { deadline: 20 * MINUTE });
+  await run(['cargo', 'test', '--doc'], { deadline: 10 * MINUTE });
+}
+
+/** One file at a time: the browser tests would take the two cores from each other, and their deadlines with them. */
+async function testNode(folder, deadline) {
+  const files = existsSync(join(ROOT, folder)) ? readdirSync(join(ROOT, folder), { recursive: true }).filter((name) => name.endsWith('.test.mjs')) : [];
+  if (files.length === 0) throw new BuildError(`${folder} holds no *.test.mjs`);
+  const options = ['--test', '--test-concurrency=1', '--test-reporter=spec'];
+  await run(['node', ...options, ...files.sort().map((name) => join(folder, name))], { deadline });
+}
+
+function chosen(args) {
+  const { values } = parseArgs({ args, options: { only: { type: 'string', default: '' } } });
+  const names = values.only.split(',').filter(Boolean);
+  const unknown = names.filter((name) => !STEPS.some((step) => step.name === name));
+  if (unknown.length > 0) throw new BuildError(`--only ${unknown.join(',')}: the steps are ${STEPS.map((step) => step.name).join(', ')}`);
+  return names.length === 0 ? STEPS : STEPS.filter((step) => names.includes(step.name));
+}
+
+runAsScript(import.meta.url, async (args) => {
+  const steps = chosen(args);
+  const begun = Date.now();
+  await setup({ tests: true });
+  const times = [];
+  for (const { name, act } of steps) {
+    const stepBegun = Date.now();
+    console.log(`\n═══ ${name}`);
+    try {
+      await act();
+    } catch (error) {
+      throw new BuildError(`step "${name}" failed after ${duration(Date.now() - stepBegun)}: ${error.message}\n  Alone: npm test -- --only ${name}`);
+    }
+    times.push(`${name} ${duration(Date.now() - stepBegun)}`);
+  }
+  console.log(`\n✓ ${times.join(' · ')} · in all ${duration(Date.now() - begun)}`);
+});

@@ -1,0 +1,113 @@
+/**
+ * The database as an application sees it. Made by `open.ts`; each call is one small file beside this one. It holds no state but its
+ * session: the hub is the one place that knows anything.
+ */
+import type { DatabaseEvents, Events } from './events.js';
+import { iterateRows } from './iterate.js';
+import { KNOWN, checkOptions, type CallOptions, type RowOptions, type TransactionOptions, type TransferOptions } from './options.js';
+import { Queries, checkSql } from './queries.js';
+import type { ObjectRow } from './rows.js';
+import type { Session, Status } from './session.js';
+import { Statement } from './statement.js';
+import { runTransaction, type Transaction } from './transaction.js';
+import { exportFile, exportStream, importFile, type ImportSource } from './transfer.js';
+import type { Params } from './values.js';
+
+/** An open database, shared with every other tab that has it open. Get one from `open`. */
+export class Database extends Queries {
+  /** The name it was opened with. */
+  readonly name: string;
+  readonly #session: Session;
+  readonly #events: Events;
+
+  /** @internal */
+  constructor(name: string, session: Session, events: Events) {
+    super((kind, op, parts, options) => session.request(kind, op, parts, options), {});
+    this.name = name;
+    this.#session = session;
+    this.#events = events;
+  }
+
+  /** How the connection to the hub stands, and what the hub is. */
+  get status(): Status {
+    return this.#session.status;
+  }
+
+  /**
+   * Streams the rows of one reading statement. The hub runs ahead by at most two chunks; leaving the loop stops it.
+   *
+   * @example for await (const row of db.iterate('SELECT * FROM big')) { if (enough(row)) break }
+   */
+  iterate<Row = ObjectRow>(sql: string, params?: Params, options?: RowOptions): AsyncGenerator<Row, void, undefined> {
+    return iterateRows<Row>(this.#session, sql, params, options);
+  }
+
+  /**
+   * A statement to be run many times. It is compiled at its first use, and the hub keeps it compiled for all tabs.
+   *
+   * @example const byId = db.prepare('SELECT * FROM user WHERE id = ?'); const user = await byId.get([7]);
+   */
+  prepare(sql: string): Statement {
+    return new Statement(this, checkSql(sql, 'prepare'));
+  }
+
+  /**
+   * Runs `work` as one transaction across its awaits: committed when it resolves, rolled back when it throws (the same error comes back).
+   * Use `tx` inside, not the database: a write of the database would wait for this very transaction to end.
+   *
+   * @throws {HubError} `HUB_TRANSACTION_TIMEOUT` after `timeout` ms without a statement; `HUB_CANCELLED` by its signal.
+   * @example
+   * await db.transaction(async tx => {
+   *   const { n } = await tx.get<{ n: number }>('SELECT n FROM counter') ?? { n: 0 };
+   *   await tx.run('UPDATE counter SET n = ?', [n + 1]);
+   * });
+   */
+  transaction<T>(work: (tx: Transaction) => T | Promise<T>, options?: TransactionOptions): Promise<T> {
+    return runTransaction(this.#session, work, options);
+  }
+
+  /**
+   * Replaces the whole database by an SQLite file, for every tab; all or nothing.
+   *
+   * @throws {HubError} `HUB_NOT_A_DATABASE` for anything but a whole SQLite file; the database is as it was then.
+   * @example await db.import(fileInput.files[0], { onProgress: (done, total) => { bar.value = done / total } });
+   */
+  import(source: ImportSource, options?: TransferOptions): Promise<void> {
+    return importFile(this.#session, source, options);
+  }
+
+  /** The database as an ordinary SQLite file, of one moment. */
+  export(options?: TransferOptions): Promise<Uint8Array> {
+    return exportFile(this.#session, options);
+  }
+
+  /**
+   * The same as a stream, so that the file never lies in memory whole.
+   * @example await db.exportStream().pipeTo(await handle.createWritable());
+   */
+  exportStream(options?: TransferOptions): ReadableStream<Uint8Array> {
+    return exportStream(this.#session, options);
+  }
+
+  /** The hub's counters, for all tabs together. */
+  async metrics(options?: CallOptions): Promise<Record<string, number>> {
+    const { signal, timeout } = checkOptions(options, KNOWN.call, 'metrics');
+    return (await this.#session.request('metrics', { metrics: {} }, [], { what: 'metrics', writes: false, signal, timeout })).answer;
+  }
+
+  /**
+   * Listens to an event; what it returns ends that.
+   * @example const off = db.on('status', ({ state }) => show(state));
+   */
+  on<K extends keyof DatabaseEvents>(event: K, listener: (event: DatabaseEvents[K]) => void): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /**
+   * Ends this tab's use of the database: open transactions roll back, later calls fail with `HUB_CLOSED`, and so may calls that are
+   * still under way: await them first. May be called again.
+   */
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+}

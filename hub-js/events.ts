@@ -1,0 +1,42 @@
+/** Who listens to what. `client.ts` registers, `session.ts` calls. A listener that throws harms nobody else. */
+import { HubError } from './errors.js';
+import type { LogEvent } from './options.js';
+import type { SessionEvents, Status } from './session.js';
+
+/** The events of a database and what their listeners receive. */
+export interface DatabaseEvents {
+  /** The hub's log, its panics and unhandled errors. They go to the console as well. */
+  log: LogEvent;
+  /** The status after each change of its state. */
+  status: Status;
+}
+
+type Listeners = { [K in keyof DatabaseEvents]: Set<(event: DatabaseEvents[K]) => void> };
+
+export class Events implements SessionEvents {
+  readonly #listeners: Listeners = { log: new Set(), status: new Set() };
+
+  on<K extends keyof DatabaseEvents>(name: K, listener: (event: DatabaseEvents[K]) => void): () => void {
+    if (!Object.hasOwn(this.#listeners, name)) {
+      throw new HubError('HUB_BAD_REQUEST', `on: there is no event '${String(name)}'; there are ${Object.keys(this.#listeners).join(', ')}`);
+    }
+    if (typeof listener !== 'function') throw new HubError('HUB_BAD_REQUEST', `on: the listener of '${name}' must be a function`);
+    const listeners: Set<(event: DatabaseEvents[K]) => void> = this.#listeners[name];
+    listeners.add(listener);
+    return () => { listeners.delete(listener) };
+  }
+
+  log(event: LogEvent): void { notify(this.#listeners.log, event) }
+  status(status: Status): void { notify(this.#listeners.status, status) }
+}
+
+function notify<T>(listeners: ReadonlySet<(event: T) => void>, event: T): void {
+  for (const listener of listeners) {
+    try {
+      listener(event);
+    } catch (error) {
+      // Reported as uncaught, like the error of any other event listener, but after the others have been told.
+      queueMicrotask(() => { throw error });
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * One request and its replies: a single one, or a stream of them with credits. Made by `session.ts`, consumed by whoever asked.
+ * It owns the call's deadline and its AbortSignal; what the replies mean is the consumer's business.
+ */
+import { HubError, fromWire } from './errors.js';
+import type { Body, Op } from './protocol.js';
+
+/** How much longer than the hub the client waits, so that the hub's own, better informed error arrives first. */
+export const GRACE_MS = 5_000;
+
+export interface ExchangeOptions {
+  /** What is awaited, for messages: `query`, `import`, … */
+  what: string;
+  /** Whether the database may be changed by it: decides what an abort may claim, and the outcome when the hub is lost. */
+  writes: boolean;
+  sql?: string | undefined;
+  signal?: AbortSignal | undefined;
+  timeout?: number | undefined;
+}
+
+export interface Reply { body: Body; payload: Uint8Array }
+
+interface Waiter { resolve(reply: Reply): void; reject(error: HubError): void }
+
+/** The part of the session that an exchange works with. */
+export interface Line {
+  timer(ms: number, callback: () => void): () => void;
+  /** Sends a message that wants no reply. */
+  note(op: Op): void;
+  /** The exchange is over; nothing more is expected for it. */
+  settled(): void;
+}
+
+export class Exchange {
+  readonly id: number;
+  readonly options: ExchangeOptions;
+  readonly #line: Line;
+  readonly #replies: Reply[] = [];
+  #waiter: Waiter | undefined;
+  #error: HubError | undefined;
+  #settled = false;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(id: number, options: ExchangeOptions, line: Line) {
+    this.id = id;
+    this.options = options;
+    this.#line = line;
+    options.signal?.addEventListener('abort', this.#onAbort);
+  }
+
+  /** The next reply, in order. Rejects with the error that ended the exchange. One call at a time. */
+  next(): Promise<Reply> {
+    const reply = this.#replies.shift();
+    if (reply) return Promise.resolve(reply);
+    if (this.#error) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      const { timeout } = this.options;
+      if (timeout !== undefined) this.#stopTimer = this.#line.timer(timeout + GRACE_MS, () => this.#expire(timeout + GRACE_MS));
+    });
+  }
+
+  receive(body: Body, payload: Uint8Array): void {
+    if ('error' in body) return this.fail(fromWire(body.error, this.options.sql));
+    if (!goesOn(body)) this.#settle();
+    const waiter = this.#release();
+    if (waiter) waiter.resolve({ body, payload });
+    else this.#replies.push({ body, payload });
+  }
+
+  /** Ends the exchange with `error`, which the consumer meets at its next `next`. */
+  fail(error: HubError): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#error = error;
+    this.#replies.length = 0;
+    this.#release()?.reject(error);
+  }
+
+  /** Grants the hub one more reply. */
+  pull(): void {
+    if (!this.#settled) this.#line.note({ pull: { target: this.id } });
+  }
+
+  /** Asks the hub to stop; its answer still counts. */
+  stop(): void {
+    if (!this.#settled) this.#line.note({ cancel: { target: this.id } });
+  }
+
+  /** The consumer wants nothing more of it. */
+  abandon(): void {
+    this.stop();
+    this.#settle();
+    this.#replies.length = 0;
+  }
+
+  readonly #onAbort = (): void => {
+    this.stop();
+    // Whether a write was applied only the hub can say, so that call goes on until it does.
+    if (!this.options.writes) this.fail(cancelled(this.options));
+  };
+
+  #expire(ms: number): void {
+    const { what, writes, sql } = this.options;
+    this.stop();
+    this.fail(new HubError('HUB_TIMEOUT', `the hub did not answer ${what} within ${ms} ms`, { outcome: writes ? 'unknown' : 'not-applied', sql }));
+  }
+
+  #release(): Waiter | undefined {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    this.#stopTimer?.();
+    return waiter;
+  }
+
+  #settle(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#line.settled();
+  }
+}
+
+/** The error of a call whose signal was aborted. */
+export function cancelled({ what, sql, signal }: ExchangeOptions): HubError {
+  return new HubError('HUB_CANCELLED', `${what} was cancelled by its signal`, { sql, cause: signal?.reason });
+}
+
+/** Whether more replies follow this one. */
+function goesOn(body: Body): boolean {
+  return 'more' in body || 'chunk' in body && !body.chunk.end || 'bytes' in body && !body.bytes.end;
+}

@@ -1,0 +1,34 @@
+/** The ES module's entry: everything public, and nothing else. It becomes `dist/tabhub.js`. */
+import type { Database } from './client.js';
+import { openDatabase } from './open.js';
+import type { OpenOptions } from './options.js';
+import { browserEnvironment } from './transport/shared-worker.js';
+
+export type { Database } from './client.js';
+export { HubError, type HubErrorCode, type Outcome } from './errors.js';
+export type { DatabaseEvents } from './events.js';
+export type {
+  BigIntMode, CallOptions, Durability, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
+} from './options.js';
+export type { BatchStatement } from './queries.js';
+export type { Column, ObjectRow, QueryResult, RunResult } from './rows.js';
+export type { State, Status } from './session.js';
+export type { Statement } from './statement.js';
+export type { Transaction } from './transaction.js';
+export type { ImportSource } from './transfer.js';
+export type { Bindable, Params, SqlValue } from './values.js';
+export { BUILD as version } from './version.js';
+
+/**
+ * Opens the database `name` of this origin, shared by all its tabs; it is created if there is none.
+ *
+ * @throws {HubError} `HUB_LOAD_FAILED` or `HUB_LOAD_TIMEOUT` (within 10 s, naming the URL); `HUB_UNSUPPORTED`; `HUB_STORAGE_UNAVAILABLE`;
+ *   `HUB_BAD_OPTION` for an option that is unknown or unfit.
+ * @example
+ * const db = await open('app.db');
+ * await db.exec('CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY, body TEXT)');
+ * const { lastInsertRowid } = await db.run('INSERT INTO note (body) VALUES (?)', ['hello']);
+ */
+export function open(name: string, options?: OpenOptions): Promise<Database> {
+  return openDatabase(browserEnvironment(), new URL('./hub.js', import.meta.url).href, name, options);
+}

@@ -1,0 +1,113 @@
+/**
+ * Options: their types, and the checks that turn a misspelt or unfit one into `HUB_BAD_OPTION`. Called by every public call before
+ * anything is sent. It never fills in a default that the caller could have misspelt: unknown keys are refused.
+ */
+import { HubError } from './errors.js';
+import type { BigIntMode } from './codec.js';
+import type { Durability, TransactionMode } from './protocol.js';
+
+export type { BigIntMode, Durability, TransactionMode };
+
+/** A message of the hub: its log, its panics, its unhandled errors. */
+export interface LogEvent { level: 'debug' | 'info' | 'warn' | 'error'; message: string }
+
+export interface OpenOptions {
+  /** `required` (default): fail with `HUB_STORAGE_UNAVAILABLE` where nothing can be stored. `preferred`: go on in memory; `db.status.persistence` tells. */
+  persistence?: 'required' | 'preferred';
+  /** When a write is acknowledged. `strict` (default): IndexedDB completed it and was asked to flush. `relaxed`: IndexedDB completed it. */
+  durability?: Durability;
+  /** Where `hub.js` is served, same origin. Default: beside the client script. */
+  workerUrl?: string | URL;
+  /** Where `hub.wasm` is served. Default: beside `hub.js`. */
+  wasmUrl?: string | URL;
+  /** Receives the hub's log from the first message on. Default: only the console does. */
+  onLog?: (event: LogEvent) => void;
+}
+
+export interface CallOptions {
+  /**
+   * Stops the call. A read rejects with `HUB_CANCELLED` at once. A write rejects when the hub confirms that nothing was applied;
+   * if the signal came too late to stop it, the call ends as if there were none.
+   */
+  signal?: AbortSignal;
+  /** Longest time in ms, waiting included, before `HUB_TIMEOUT`. Default: the hub's own 30 s. */
+  timeout?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Overrides the database's durability for this call. */
+  durability?: Durability;
+}
+
+export interface RowOptions extends CallOptions {
+  /** `object` (default): one property per column, the last of equal names wins. `array`: values in column order. */
+  rowMode?: 'object' | 'array';
+  /** `auto` (default): bigint only where a number would be wrong. `number`: always number, rounded. `bigint`: every integer. */
+  bigint?: BigIntMode;
+}
+
+export interface QueryOptions extends RowOptions, WriteOptions {}
+
+export interface TransactionOptions {
+  /** `immediate` (default) waits its turn to write at once; `deferred` at its first write; `read` sees one state of the database and cannot write. */
+  mode?: TransactionMode;
+  /** Longest idle time in ms between two statements before the hub rolls back. Default 5000. */
+  timeout?: number;
+  /** Rolls back and rejects with `HUB_CANCELLED`. */
+  signal?: AbortSignal;
+  durability?: Durability;
+}
+
+export interface TransferOptions {
+  /** How far it has come, in bytes; called after each part. */
+  onProgress?: (done: number, total: number) => void;
+  /** Stops the transfer with `HUB_CANCELLED`; a stopped import leaves the database as it was. */
+  signal?: AbortSignal;
+}
+
+type Check = (value: unknown) => string | undefined;
+
+const oneOf = (...allowed: string[]): Check => value =>
+  allowed.includes(value as string) ? undefined : `must be ${allowed.map(word => `'${word}'`).join(' or ')}`;
+const aFunction: Check = value => typeof value === 'function' ? undefined : 'must be a function';
+const aUrl: Check = value => typeof value === 'string' && value !== '' || value instanceof URL ? undefined : 'must be a URL';
+const milliseconds: Check = value =>
+  typeof value === 'number' && value > 0 && value <= MILLISECONDS_MAX ? undefined : `must be milliseconds, above 0 and at most ${MILLISECONDS_MAX}`;
+const aSignal: Check = value =>
+  typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value ? undefined : 'must be an AbortSignal';
+
+/** `setTimeout` counts in 32 bits; the client's own grace must fit on top. */
+const MILLISECONDS_MAX = 2 ** 31 - 1 - 60_000;
+
+const durability = oneOf('strict', 'relaxed');
+const call = { signal: aSignal, timeout: milliseconds };
+const row = { ...call, rowMode: oneOf('object', 'array'), bigint: oneOf('auto', 'number', 'bigint') };
+
+/** The options each kind of call knows. */
+export const KNOWN = {
+  open: { persistence: oneOf('required', 'preferred'), durability, workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction },
+  call,
+  write: { ...call, durability },
+  rows: row,
+  query: { ...row, durability },
+  transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: milliseconds, signal: aSignal, durability },
+  transfer: { onProgress: aFunction, signal: aSignal },
+} satisfies Record<string, Record<string, Check>>;
+
+/** Returns the options as they are, or throws `HUB_BAD_OPTION` naming the first that is unknown or unfit. */
+export function checkOptions<T extends object>(options: T | undefined, known: Record<string, Check>, caller: string): T {
+  if (options === undefined) return {} as T;
+  if (typeof options !== 'object' || options === null) throw new HubError('HUB_BAD_OPTION', `${caller}: options must be an object`);
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (!check) throw new HubError('HUB_BAD_OPTION', `${caller}: there is no option '${name}'; it knows ${Object.keys(known).join(', ')}`);
+    const complaint = value === undefined ? undefined : check(value);
+    if (complaint) throw new HubError('HUB_BAD_OPTION', `${caller}: option '${name}' ${complaint}`);
+  }
+  return options;
+}
+
+/** The whole milliseconds that the wire carries. */
+export function wireTimeout(timeout: number | undefined): { timeout?: number } {
+  return timeout === undefined ? {} : { timeout: Math.ceil(timeout) };
+}

@@ -1,0 +1,90 @@
+/**
+ * The port protocol between a tab (client) and the hub, as types. The Rust side of the same contract is `src/wire`;
+ * `tests/wire_golden/*.json` holds frames that both sides must read and write alike.
+ *
+ * A frame is one ArrayBuffer: `u32 LE header length | header (JSON, UTF-8) | padding to 8 | payload`.
+ * The header is a `Request` (tab → hub) or a `Response` (hub → tab). The payload is empty, raw bytes (`bytes`, `chunk`), or a
+ * sequence of value blocks (parameters, rows); each block starts 8-byte aligned and describes its own length:
+ *
+ *     u32 count | u32 numbers | u32 slices | u32 heapBytes | u32 blobBytes | u32 reserved (0)
+ *     u8  type[count]                 0 null, 1 integer (f64 slot, |x| ≤ 2^53−1), 2 integer (i64 slot), 3 real (f64 slot), 4 text, 5 blob
+ *     pad to 8 | 8-byte slot[numbers] for types 1, 2, 3 in order, little-endian
+ *     u32 length[slices]              for types 4, 5 in order: bytes for blobs; for text UTF-8 bytes tab → hub, UTF-16 code units hub → tab
+ *     heap[heapBytes]                 all texts, UTF-8      blobs[blobBytes]      all blobs      pad to 8
+ *
+ * Rows are row-major: count = rows × columns.
+ */
+export const PROTOCOL_VERSION = 1;
+
+export type Durability = 'strict' | 'relaxed';
+export type TransactionMode = 'deferred' | 'immediate' | 'read';
+
+/** How one statement's parameters lie in its value block: `count` values, and for named ones their names (with prefix), in the same order. */
+export interface ParamsShape { count: number; names?: string[] }
+export interface StatementShape { sql: string; params: ParamsShape }
+
+/** tab → hub. `id` is unique within the port and positive; 0 means "no reply wanted". */
+export interface Request { id: number; op: Op }
+export type Op =
+  /** First frame on a port. `lock` is a Web Lock name the tab holds for its life ('' where locks are missing). → `welcome` */
+  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability } }
+  /** One statement, payload: one value block. Inside transaction `tx` if given. → `rows` */
+  | { query: StatementShape & { tx?: number; durability?: Durability; timeout?: number } }
+  /** Many statements without parameters, one transaction (see README). → `done` */
+  | { exec: { sql: string; tx?: number; durability?: Durability; timeout?: number } }
+  /** One transaction, one hop; payload: one value block per statement. → `results` */
+  | { batch: { statements: StatementShape[]; tx?: number; durability?: Durability; timeout?: number } }
+  /** `timeout`: longest idle time in ms before the hub rolls back. → `begun` */
+  | { begin: { mode: TransactionMode; timeout: number } }
+  /** → `done` once durable */
+  | { commit: { tx: number; durability?: Durability } }
+  /** → `done` */
+  | { rollback: { tx: number } }
+  /** A read-only statement, streamed. → `chunk`s, two in flight at first, then one per `pull`; the last has `end: true` */
+  | { iterate: StatementShape & { timeout?: number } }
+  /** The database as an ordinary SQLite file, streamed like `iterate` with raw bytes. → `bytes` */
+  | { export: Record<string, never> }
+  /** Replaces the whole database. → `more` (credit for one part) repeatedly, then `done` */
+  | { import: { size: number } }
+  /** id 0. One part (≤ 512 KiB) of import `target`, payload: raw bytes */
+  | { part: { target: number; end: boolean } }
+  /** id 0. The consumer took one chunk of `target` and wants another */
+  | { pull: { target: number } }
+  /** id 0. Stops a queued request, an iterate, an export or an import; a stopped request answers HUB_CANCELLED */
+  | { cancel: { target: number } }
+  /** → `metrics` */
+  | { metrics: Record<string, never> }
+  /** Ends the session: open transactions roll back, cursors close. → `done` */
+  | { close: Record<string, never> };
+
+/** hub → tab. `hub` is the hub instance; `re` the request answered, 0 for notifications. */
+export interface Response { hub: string; re: number; body: Body }
+export interface Column { name: string; type: string | null }
+/** `last_insert_rowid` is decimal text: it may exceed 2^53. */
+export interface ResultShape { columns: Column[]; rows: number; changes: number; last_insert_rowid: string }
+/** What a response may hold: exactly one of these. */
+export interface Bodies {
+  welcome: { protocol: number; version: string; sqlite: string; persistence: 'indexeddb' | 'memory'; epoch: number };
+  /** payload: one value block */
+  rows: ResultShape;
+  /** payload: one value block per result, in order */
+  results: { results: ResultShape[] };
+  done: { changes: number; last_insert_rowid: string };
+  begun: { tx: number };
+  /** payload: one value block. `columns` only in the first chunk */
+  chunk: { columns?: Column[]; rows: number; end: boolean };
+  /** payload: raw bytes */
+  bytes: { offset: number; total: number; end: boolean };
+  more: { received: number };
+  metrics: Record<string, number>;
+  error: WireError;
+  /** notification */
+  log: { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
+  /** notification: the hub is over; every request fails with this error */
+  fatal: WireError;
+}
+export type Body = { [K in keyof Bodies]: Record<K, Bodies[K]> }[keyof Bodies];
+
+export type Outcome = 'not-applied' | 'applied' | 'unknown';
+/** `sqlite` is the extended result code; `offset` the byte offset of the error in `sql`; `index` the failing statement of a batch. */
+export interface WireError { code: string; message: string; outcome: Outcome; sqlite?: number; sql?: string; offset?: number; index?: number }

@@ -1,0 +1,139 @@
+/**
+ * The calls that a database and a transaction have in common. `client.ts` and `transaction.ts` extend it; both only say how a request
+ * is sent. It checks what the caller passes before anything is sent.
+ */
+import { BlockReader, ValueBlock } from './codec.js';
+import { HubError } from './errors.js';
+import { KNOWN, checkOptions, wireTimeout, type QueryOptions, type RowOptions, type WriteOptions } from './options.js';
+import type { StatementShape } from './protocol.js';
+import { readResult, readRowid, type ObjectRow, type QueryResult, type RunResult } from './rows.js';
+import type { Session } from './session.js';
+import { checkParams, isWellFormed, type Bindable, type CheckedParams, type Params } from './values.js';
+
+/** One statement of a batch: its SQL, or its SQL with parameters. */
+export type BatchStatement = string | readonly [sql: string, params?: Params];
+
+/** Sends a request; rejects when its database or transaction is over. */
+export type Send = Session['request'];
+
+export abstract class Queries {
+  readonly #send: Send;
+  /** Names the transaction in each request; empty outside of one. */
+  readonly #scope: { tx?: number };
+
+  /** @internal */
+  constructor(send: Send, scope: { tx?: number }) {
+    this.#send = send;
+    this.#scope = scope;
+  }
+
+  /**
+   * Runs one statement.
+   *
+   * @typeParam Row - the row's shape, for TypeScript only: an object type, or a tuple with `rowMode: 'array'`.
+   * @throws {HubError} SQLite's error with its code; `HUB_BAD_VALUE`, `HUB_BAD_OPTION`; `HUB_BAD_REQUEST` for several statements.
+   * @example
+   * const { rows, columns } = await db.query<{ id: number }>('SELECT id FROM user WHERE name = ?', ['Ada']);
+   */
+  async query<Row = ObjectRow>(sql: string, params?: Params, options?: QueryOptions): Promise<QueryResult<Row>> {
+    const { signal, timeout, durability, ...rows } = this.#check(options, KNOWN.query, 'query');
+    const { shape, values } = checkParams(params, { sql: checkSql(sql, 'query') });
+    const query = { sql, params: shape, ...this.#scope, ...(durability && { durability }), ...wireTimeout(timeout) };
+    const about = { what: 'query', sql, signal, timeout, writes: this.#writes(sql) };
+    const { answer, payload } = await this.#send('rows', { query }, [new ValueBlock(values)], about);
+    return readResult<Row>(answer, new BlockReader(payload, rows.bigint ?? 'auto'), rows);
+  }
+
+  /**
+   * The rows of one statement.
+   * @example const users = await db.all('SELECT * FROM user');
+   */
+  async all<Row = ObjectRow>(sql: string, params?: Params, options?: QueryOptions): Promise<Row[]> {
+    return (await this.query<Row>(sql, params, options)).rows;
+  }
+
+  /**
+   * The first row of one statement; `undefined` if there is none.
+   * @example const user = await db.get('SELECT * FROM user WHERE id = :id', { id: 7 });
+   */
+  async get<Row = ObjectRow>(sql: string, params?: Params, options?: QueryOptions): Promise<Row | undefined> {
+    return (await this.query<Row>(sql, params, options)).rows[0];
+  }
+
+  /**
+   * Runs one statement for its effect. Resolves once it is durable.
+   * @example const { changes } = await db.run('DELETE FROM user WHERE id = ?', [7]);
+   */
+  async run(sql: string, params?: Params, options?: QueryOptions): Promise<RunResult> {
+    const { changes, lastInsertRowid } = await this.query(sql, params, options);
+    return { changes, lastInsertRowid };
+  }
+
+  /**
+   * One statement as a template; what stands in `${}` is bound, never pasted.
+   * @example const users = await db.sql`SELECT * FROM user WHERE id = ${id}`;
+   */
+  async sql<Row = ObjectRow>(strings: TemplateStringsArray, ...values: Bindable[]): Promise<Row[]> {
+    if (!Array.isArray(strings) || !('raw' in strings)) {
+      throw new HubError('HUB_BAD_REQUEST', 'sql is a template tag: write db.sql`…`, or use db.all(sql, params)');
+    }
+    return this.all<Row>(strings.join(' ? '), values);
+  }
+
+  /**
+   * Runs many statements without parameters as one transaction: all or nothing. A script with a BEGIN and COMMIT of its own runs as SQLite would run it.
+   *
+   * @throws {HubError} the error of the statement that failed; `offset` is a place in the error's own `sql`.
+   * @example await db.exec('CREATE TABLE a (x); CREATE TABLE b (y)');
+   */
+  async exec(sql: string, options?: WriteOptions): Promise<RunResult> {
+    const { signal, timeout, durability } = this.#check(options, KNOWN.write, 'exec');
+    const exec = { sql: checkSql(sql, 'exec'), ...this.#scope, ...(durability && { durability }), ...wireTimeout(timeout) };
+    const { answer } = await this.#send('done', { exec }, [], { what: 'exec', sql, signal, timeout, writes: this.#writes(sql) });
+    return { changes: answer.changes, lastInsertRowid: readRowid(answer.last_insert_rowid) };
+  }
+
+  /**
+   * Runs many statements with parameters as one transaction, in one message.
+   *
+   * @throws {HubError} the error of the statement that failed, with its `index`; none is applied then.
+   * @example await db.batch([['INSERT INTO a VALUES (?)', [1]], 'DELETE FROM b']);
+   */
+  async batch<Row = ObjectRow>(statements: readonly BatchStatement[], options?: QueryOptions): Promise<QueryResult<Row>[]> {
+    const { signal, timeout, durability, ...rows } = this.#check(options, KNOWN.query, 'batch');
+    const checked = checkBatch(statements);
+    const batch = { statements: checked.map(({ shape }) => shape), ...this.#scope, ...(durability && { durability }), ...wireTimeout(timeout) };
+    const blocks = checked.map(({ values }) => new ValueBlock(values));
+    const { answer, payload } = await this.#send('results', { batch }, blocks, { what: 'batch', signal, timeout, writes: !('tx' in this.#scope) });
+    const reader = new BlockReader(payload, rows.bigint ?? 'auto');
+    return answer.results.map(shape => readResult<Row>(shape, reader, rows));
+  }
+
+  /** Inside a transaction the commit decides the durability, so there a statement knows no such option. */
+  #check<T extends RowOptions & WriteOptions>(options: T | undefined, known: typeof KNOWN.query | typeof KNOWN.write, caller: string): T {
+    const { durability: _, ...inside } = known;
+    return checkOptions(options, 'tx' in this.#scope ? inside : known, caller);
+  }
+
+  /** What a transaction did is gone with the hub, so there no statement is in doubt; outside, only what surely reads is not. */
+  #writes(sql: string): boolean {
+    return !('tx' in this.#scope) && !/^\s*(?:select|values|explain)\b/i.test(sql);
+  }
+}
+
+export function checkSql(sql: unknown, caller: string): string {
+  if (typeof sql !== 'string') throw new HubError('HUB_BAD_REQUEST', `${caller}: the SQL must be a string, not ${sql === null ? 'null' : typeof sql}`);
+  if (!isWellFormed(sql)) throw new HubError('HUB_BAD_REQUEST', `${caller}: the SQL has half a surrogate pair, which UTF-8 cannot hold`, { sql });
+  return sql;
+}
+
+function checkBatch(statements: readonly BatchStatement[]): { shape: StatementShape; values: CheckedParams['values'] }[] {
+  if (!Array.isArray(statements)) throw new HubError('HUB_BAD_REQUEST', 'batch: the statements must be an array of SQL strings or [sql, params] pairs');
+  return Array.from(statements as readonly BatchStatement[], (statement, index) => {
+    const [sql, params, ...rest] = Array.isArray(statement) ? statement : [statement];
+    if (rest.length > 0) throw new HubError('HUB_BAD_REQUEST', `batch: statement ${index} must be [sql, params]; put the parameters in one array`, { index });
+    const text = checkSql(sql, `batch: statement ${index}`);
+    const checked = checkParams(params, { sql: text, index });
+    return { shape: { sql: text, params: checked.shape }, values: checked.values };
+  });
+}

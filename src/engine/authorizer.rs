@@ -1,0 +1,89 @@
+//! What a statement is about, as `SQLite` tells its authorizer while it prepares it: transaction control is noted for the
+//! hub to rule on, and what a shared database cannot allow is refused.
+
+use crate::error::Error;
+use crate::ffi;
+use crate::vfs::DbFile;
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::rc::Rc;
+
+/// A statement that steers the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Begin,
+    Commit,
+    Rollback,
+    /// `SAVEPOINT`, `RELEASE`, `ROLLBACK TO`.
+    Savepoint,
+}
+
+/// Shared with the connection, which resets it before each prepare.
+pub struct Authorizer {
+    file: Rc<DbFile>,
+    pub control: Cell<Option<Control>>,
+    pub pragma: Cell<bool>,
+    /// While a statement runs, the only thing that attaches is `VACUUM`, its own nameless file.
+    pub running: Cell<bool>,
+}
+
+impl Authorizer {
+    pub fn new(file: Rc<DbFile>) -> Self {
+        Self { file, control: Cell::new(None), pragma: Cell::new(false), running: Cell::new(false) }
+    }
+
+    /// Installs it; `self` must outlive the connection.
+    pub fn install(&self, db: *mut ffi::sqlite3) {
+        let this = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        // SAFETY: the connection owns both and closes the database first.
+        unsafe { ffi::sqlite3_set_authorizer(db, Some(authorize), this) };
+    }
+
+    fn rule(&self, action: c_int, first: &str) -> c_int {
+        match action {
+            ffi::SQLITE_TRANSACTION => self.control.set(Some(match first {
+                "BEGIN" => Control::Begin,
+                "COMMIT" => Control::Commit,
+                _ => Control::Rollback,
+            })),
+            ffi::SQLITE_SAVEPOINT => self.control.set(Some(Control::Savepoint)),
+            ffi::SQLITE_PRAGMA => self.pragma.set(true),
+            ffi::SQLITE_ATTACH if self.running.get() && first.is_empty() => {}
+            ffi::SQLITE_ATTACH | ffi::SQLITE_DETACH if self.running.get() => {
+                return self.refuse("VACUUM INTO has no file to write to: use db.export()");
+            }
+            ffi::SQLITE_ATTACH | ffi::SQLITE_DETACH => {
+                return self
+                    .refuse("ATTACH and DETACH are not available: one hub serves one database; open() the other one beside it");
+            }
+            ffi::SQLITE_CREATE_TEMP_INDEX
+            | ffi::SQLITE_CREATE_TEMP_TABLE
+            | ffi::SQLITE_CREATE_TEMP_TRIGGER
+            | ffi::SQLITE_CREATE_TEMP_VIEW => {
+                return self.refuse("TEMP tables, views and triggers belong to a connection, and all tabs share the hub's: use an ordinary one or a WITH clause");
+            }
+            _ => {}
+        }
+        ffi::SQLITE_OK
+    }
+
+    fn refuse(&self, why: &str) -> c_int {
+        self.file.refuse(Error::Refused(why.into()));
+        ffi::SQLITE_DENY
+    }
+}
+
+unsafe extern "C" fn authorize(
+    this: *mut c_void,
+    action: c_int,
+    first: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+) -> c_int {
+    // SAFETY: `install` passed a live authorizer, and SQLite passes C strings or null.
+    unsafe {
+        let first = if first.is_null() { "" } else { CStr::from_ptr(first).to_str().unwrap_or("?") };
+        (*this.cast::<Authorizer>()).rule(action, first)
+    }
+}

@@ -1,0 +1,431 @@
+//! One connection: opened over the VFS with every setting made explicit, its statement cache, and how it runs statements.
+
+use super::authorizer::Authorizer;
+use super::pragma;
+use super::statement::{Params, Prepared, Statement};
+use super::{Attempt, Failure};
+use crate::error::{Error, Result};
+use crate::ffi;
+use crate::ids::CommitSeq;
+use crate::store::{Durability, Pager};
+use crate::vfs::{self, DbFile, ReadAt, Role};
+use lru::LruCache;
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+/// Milliseconds since 1970, for deadlines inside a running statement.
+pub type Clock = Rc<dyn Fn() -> f64>;
+
+/// Prepared statements kept per connection.
+const STATEMENTS_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+/// Longest string, blob or row, in bytes: what a tab can reasonably receive in one message.
+const LENGTH_MAX: c_int = 256 << 20;
+/// Longest single statement, in bytes.
+const SQL_LENGTH_MAX: c_int = 1_000_000;
+/// Virtual-machine steps between two looks at the deadline: well under a millisecond.
+const PROGRESS_STEPS: c_int = 5_000;
+
+/// SQL text ready for `SQLite`: without NUL, and ending with one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sql(CString);
+
+impl Sql {
+    /// # Errors
+    /// [`Error::BadRequest`] for text with a NUL character.
+    pub fn new(text: &str) -> Result<Self> {
+        CString::new(text)
+            .map(Self)
+            .map_err(|e| Error::BadRequest(format!("the SQL has a NUL character at byte {}", e.nul_position())))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().expect("made from a str")
+    }
+
+    /// Whether nothing but white space and semicolons follows.
+    #[must_use]
+    pub fn is_blank_from(&self, at: usize) -> bool {
+        self.0.as_bytes()[at..].iter().all(|b| b.is_ascii_whitespace() || *b == b';')
+    }
+}
+
+struct Deadline {
+    clock: Clock,
+    at: Cell<Option<f64>>,
+    passed: Cell<bool>,
+}
+
+/// Fields in the order in which they must be dropped.
+pub struct Connection {
+    statements: LruCache<Box<str>, Rc<Statement>>,
+    db: Handle,
+    authorizer: Box<Authorizer>,
+    deadline: Box<Deadline>,
+    foreign_keys_settable: Rc<Cell<bool>>,
+    file: Rc<DbFile>,
+}
+
+struct Handle(*mut ffi::sqlite3);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: closed once, after its statements.
+        let rc = unsafe { ffi::sqlite3_close(self.0) };
+        debug_assert_eq!(rc, ffi::SQLITE_OK, "a connection is closed after its statements");
+    }
+}
+
+impl Connection {
+    /// Opens a connection and loads the schema.
+    ///
+    /// # Errors
+    /// [`Failure::Missed`] while blocks of the schema are not in memory: fetch and open again (a schema loaded with a miss
+    /// would lack its statistics, silently); `SQLite`'s errors for a damaged file.
+    pub fn open(pager: &Rc<RefCell<Pager>>, role: Role, clock: Clock) -> Attempt<Self> {
+        vfs::register();
+        let settable = Rc::new(Cell::new(false));
+        let flag = settable.clone();
+        let rule = Rc::new(move |name: &str, value: Option<&str>| pragma::rule(name, value, flag.get()));
+        let file = Rc::new(DbFile::new(pager.clone(), role, rule));
+        vfs::offer(file.clone());
+        let mut db = std::ptr::null_mut();
+        let flags = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE;
+        // SAFETY: a plain open; the handle is owned from here on, also where it failed.
+        let rc = unsafe { ffi::sqlite3_open_v2(c"main.db".as_ptr(), &raw mut db, flags, vfs::VFS_NAME.as_ptr()) };
+        let mut connection = Self {
+            statements: LruCache::new(STATEMENTS_MAX),
+            db: Handle(db),
+            authorizer: Box::new(Authorizer::new(file.clone())),
+            deadline: Box::new(Deadline { clock, at: Cell::new(None), passed: Cell::new(false) }),
+            foreign_keys_settable: settable,
+            file,
+        };
+        connection.check(rc)?;
+        let block_bytes = pager.borrow().block_bytes();
+        connection.configure(role, block_bytes)?;
+        Ok(connection)
+    }
+
+    fn configure(&mut self, role: Role, block_bytes: u32) -> Attempt<()> {
+        // SAFETY: a live handle; the callbacks' data is boxed and dropped after it.
+        unsafe {
+            let db = self.db.0;
+            ffi::sqlite3_extended_result_codes(db, 1);
+            ffi::sqlite3_db_config(db, ffi::SQLITE_DBCONFIG_DEFENSIVE, 1 as c_int, std::ptr::null_mut::<c_int>());
+            for (limit, value) in [
+                (ffi::SQLITE_LIMIT_LENGTH, LENGTH_MAX),
+                (ffi::SQLITE_LIMIT_SQL_LENGTH, SQL_LENGTH_MAX),
+                (ffi::SQLITE_LIMIT_ATTACHED, 1),
+                (ffi::SQLITE_LIMIT_TRIGGER_DEPTH, 100),
+            ] {
+                ffi::sqlite3_limit(db, limit, value);
+            }
+            let deadline = std::ptr::from_ref::<Deadline>(&self.deadline).cast_mut().cast::<c_void>();
+            ffi::sqlite3_progress_handler(db, PROGRESS_STEPS, Some(progress), deadline);
+        }
+        self.authorizer.install(self.db.0);
+        let query_only = if role == Role::Reader { "ON" } else { "OFF" };
+        self.run_script(&format!(
+            "PRAGMA page_size = {block_bytes}; PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = NORMAL; \
+             PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000; PRAGMA foreign_keys = ON; \
+             PRAGMA recursive_triggers = OFF; PRAGMA query_only = {query_only}; SELECT count(*) FROM sqlite_schema"
+        ))?;
+        self.file.configured();
+        Ok(())
+    }
+
+    /// Runs statements of our own.
+    fn run_script(&mut self, text: &str) -> Attempt<()> {
+        let sql = Sql::new(text)?;
+        let mut at = 0;
+        loop {
+            let prepared = self.prepare_at(&sql, at)?;
+            let Some(statement) = prepared.statement else { return Ok(()) };
+            at = prepared.end;
+            self.run(&statement, &Params::default(), &mut |_| Ok(()))?;
+        }
+    }
+
+    // ---- what the hub chooses before a unit of work
+
+    /// The snapshot of the next read.
+    pub fn read_at(&self, at: ReadAt) {
+        self.file.read_at(at);
+    }
+
+    pub fn set_durability(&self, durability: Durability) {
+        self.file.set_durability(durability);
+    }
+
+    /// When running statements are stopped, in ms since 1970.
+    pub fn set_deadline(&self, at: Option<f64>) {
+        self.deadline.at.set(at);
+        self.deadline.passed.set(false);
+    }
+
+    /// Whether `PRAGMA foreign_keys = …` is let through.
+    pub fn let_foreign_keys_change(&self, let_it: bool) {
+        self.foreign_keys_settable.set(let_it);
+    }
+
+    /// Turns foreign keys on again after a script may have turned them off.
+    ///
+    /// # Errors
+    /// None that are not programming errors.
+    pub fn restore_foreign_keys(&mut self) -> Attempt<()> {
+        self.let_foreign_keys_change(true);
+        let result = self.run_script("PRAGMA foreign_keys = ON");
+        self.let_foreign_keys_change(false);
+        result
+    }
+
+    pub fn set_last_insert_rowid(&self, rowid: i64) {
+        // SAFETY: a live handle.
+        unsafe { ffi::sqlite3_set_last_insert_rowid(self.db.0, rowid) };
+    }
+
+    #[must_use]
+    pub fn last_insert_rowid(&self) -> i64 {
+        // SAFETY: a live handle.
+        unsafe { ffi::sqlite3_last_insert_rowid(self.db.0) }
+    }
+
+    /// Rows changed since the connection was opened, triggers included.
+    #[must_use]
+    pub fn total_changes(&self) -> i64 {
+        // SAFETY: a live handle.
+        unsafe { ffi::sqlite3_total_changes64(self.db.0) }
+    }
+
+    /// Rows changed by the last statement that changed any.
+    #[must_use]
+    pub fn changes(&self) -> i64 {
+        // SAFETY: a live handle.
+        unsafe { ffi::sqlite3_changes64(self.db.0) }
+    }
+
+    #[must_use]
+    pub fn in_transaction(&self) -> bool {
+        // SAFETY: a live handle.
+        unsafe { ffi::sqlite3_get_autocommit(self.db.0) == 0 }
+    }
+
+    #[must_use]
+    pub fn cached_statements(&self) -> usize {
+        self.statements.len()
+    }
+
+    // ---- transactions
+
+    /// # Errors
+    /// A miss, or `SQLite`'s error.
+    pub fn begin(&mut self) -> Attempt<()> {
+        self.control("BEGIN IMMEDIATE")
+    }
+
+    /// Commits; returns the commit to wait for, or `None` where nothing was changed.
+    ///
+    /// # Errors
+    /// A miss or `SQLite`'s error (deferred constraints); the transaction is then still open.
+    pub fn commit(&mut self) -> Attempt<Option<CommitSeq>> {
+        self.control("COMMIT")?;
+        Ok(self.file.take_published())
+    }
+
+    /// Rolls back whatever is open; what was missed so far is forgotten with it.
+    pub fn rollback(&mut self) {
+        if self.in_transaction() {
+            // A rollback with a pending read answers an error that changes nothing: the transaction ends all the same.
+            let _ = self.control("ROLLBACK");
+        }
+        self.file.take_misses();
+    }
+
+    /// Runs one of our own statements that steer the transaction.
+    ///
+    /// # Errors
+    /// A miss, or `SQLite`'s error.
+    pub fn control(&mut self, text: &'static str) -> Attempt<()> {
+        let prepared = self.prepare(text)?;
+        self.run(&prepared, &Params::default(), &mut |_| Ok(()))
+    }
+
+    /// The commit that a statement outside of a transaction published, if any.
+    pub fn take_published(&self) -> Option<CommitSeq> {
+        self.file.take_published()
+    }
+
+    // ---- statements
+
+    /// Prepares exactly one statement, or finds it in the cache.
+    ///
+    /// # Errors
+    /// `SQLite`'s error with its offset; [`Error::BadRequest`] for none or several statements; [`Error::Refused`]; a miss.
+    pub fn prepare(&mut self, text: &str) -> Attempt<Rc<Statement>> {
+        if let Some(found) = self.statements.get(text) {
+            return Ok(found.clone());
+        }
+        let sql = Sql::new(text)?;
+        let prepared = self.prepare_at(&sql, 0)?;
+        let none = || Error::BadRequest("the SQL has no statement: pass one".into());
+        let statement = prepared.statement.ok_or_else(none)?;
+        if self.prepare_at(&sql, prepared.end)?.statement.is_some() {
+            return Err(Error::BadRequest("the SQL has more than one statement: use exec() or batch()".into()).into());
+        }
+        if !statement.is_pragma {
+            self.statements.put(text.into(), statement.clone());
+        }
+        Ok(statement)
+    }
+
+    /// Prepares the statement that begins at byte `from`.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare); offsets count from the beginning of the whole text.
+    pub fn prepare_at(&mut self, sql: &Sql, from: usize) -> Attempt<Prepared> {
+        let text = sql.0.as_bytes_with_nul();
+        if sql.is_blank_from(from) {
+            return Ok(Prepared { statement: None, end: text.len() - 1 });
+        }
+        self.authorizer.control.set(None);
+        self.authorizer.pragma.set(false);
+        let (mut raw, mut tail) = (std::ptr::null_mut(), std::ptr::null());
+        // SAFETY: the text ends with NUL, so a negative length lets SQLite find its end without copying it.
+        let rc = unsafe {
+            let start = text[from..].as_ptr().cast();
+            let persistent = c_int_flags(ffi::SQLITE_PREPARE_PERSISTENT);
+            ffi::sqlite3_prepare_v3(self.db.0, start, -1, persistent, &raw mut raw, &raw mut tail)
+        };
+        let end = if tail.is_null() { text.len() - 1 } else { tail.addr() - text.as_ptr().addr() };
+        let (control, is_pragma) = (self.authorizer.control.get(), self.authorizer.pragma.get());
+        let is_vacuum = first_word(&text[from..]).eq_ignore_ascii_case(b"vacuum");
+        let statement = (!raw.is_null()).then(|| Rc::new(Statement::new(raw, control, is_pragma, is_vacuum)));
+        self.check(rc).map_err(|failure| failure.shifted(from))?;
+        Ok(Prepared { statement, end })
+    }
+
+    /// Runs a statement to its end, handing out each row.
+    ///
+    /// # Errors
+    /// A miss (what was handed out does not count), `SQLite`'s error, [`Error::Timeout`], or what `row` answered.
+    pub fn run(
+        &mut self,
+        statement: &Statement,
+        params: &Params<'_>,
+        row: &mut dyn FnMut(&Statement) -> Result<()>,
+    ) -> Attempt<()> {
+        let result = self.start(statement, params).and_then(|()| {
+            while self.step(statement)? {
+                row(statement)?;
+            }
+            Ok(())
+        });
+        statement.reset();
+        result
+    }
+
+    /// Binds the parameters of a statement that will be [stepped](Self::step).
+    ///
+    /// # Errors
+    /// As [`Statement::bind`].
+    pub fn start(&mut self, statement: &Statement, params: &Params<'_>) -> Attempt<()> {
+        statement.reset();
+        self.file.take_refusal();
+        Ok(statement.bind(params)?)
+    }
+
+    /// Steps to the next row: false at the end.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn step(&mut self, statement: &Statement) -> Attempt<bool> {
+        self.authorizer.running.set(true);
+        let rc = statement.step();
+        self.authorizer.running.set(false);
+        let row = rc == ffi::SQLITE_ROW;
+        self.check(if row || rc == ffi::SQLITE_DONE { ffi::SQLITE_OK } else { rc })?;
+        Ok(row)
+    }
+
+    /// Turns a result code into an outcome. Misses are asked for first: they can surface as any error, or as none.
+    fn check(&self, rc: c_int) -> Attempt<()> {
+        let misses = self.file.take_misses();
+        if !misses.is_empty() {
+            return Err(Failure::Missed(misses));
+        }
+        if rc == ffi::SQLITE_OK {
+            return Ok(());
+        }
+        Err(self.error(rc).into())
+    }
+
+    fn error(&self, rc: c_int) -> Error {
+        if let Some(refusal) = self.file.take_refusal() {
+            return refusal;
+        }
+        if rc & 0xff == ffi::SQLITE_INTERRUPT && self.deadline.passed.get() {
+            return Error::Timeout("the statement ran past its timeout and was stopped".into());
+        }
+        // SAFETY: a live handle; the message is copied at once.
+        let (message, offset) = unsafe {
+            let message = CStr::from_ptr(ffi::sqlite3_errmsg(self.db.0)).to_string_lossy().into_owned();
+            (message, ffi::sqlite3_error_offset(self.db.0))
+        };
+        Error::Sqlite { code: rc, message, offset: u32::try_from(offset).ok() }
+    }
+}
+
+impl Failure {
+    fn shifted(self, by: usize) -> Self {
+        match self {
+            Failure::Failed(Error::Sqlite { code, message, offset: Some(at) }) => {
+                Failure::Failed(Error::Sqlite { code, message, offset: u32::try_from(at as usize + by).ok() })
+            }
+            other => other,
+        }
+    }
+}
+
+/// The flag's type differs between the two builds' bindings.
+fn c_int_flags<T: TryInto<u32>>(flag: T) -> u32 {
+    flag.try_into().unwrap_or_default()
+}
+
+/// The first word after white space and comments.
+fn first_word(mut sql: &[u8]) -> &[u8] {
+    loop {
+        sql = sql.trim_ascii_start();
+        if let Some(rest) = sql.strip_prefix(b"--") {
+            sql = rest.iter().position(|b| *b == b'\n').map_or(&[][..], |at| &rest[at..]);
+        } else if let Some(rest) = sql.strip_prefix(b"/*") {
+            sql = rest.windows(2).position(|w| w == b"*/").map_or(&[][..], |at| &rest[at + 2..]);
+        } else {
+            let end = sql.iter().position(|b| !b.is_ascii_alphabetic()).unwrap_or(sql.len());
+            return &sql[..end];
+        }
+    }
+}
+
+unsafe extern "C" fn progress(deadline: *mut c_void) -> c_int {
+    // SAFETY: `configure` passed a box that lives as long as the connection.
+    let deadline = unsafe { &*deadline.cast::<Deadline>() };
+    let passed = deadline.at.get().is_some_and(|at| (deadline.clock)() > at);
+    deadline.passed.set(passed);
+    c_int::from(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_is_found_behind_comments() {
+        for (sql, word) in [("VACUUM", "VACUUM"), (" -- x\n/* vacuum */ vacuum;", "vacuum"), ("-- vacuum", ""), ("/* vacuum", "")]
+        {
+            assert_eq!(first_word(sql.as_bytes()), word.as_bytes(), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The hub: sessions, scheduling, transactions, streams, import and export over one database. A state machine: events and
+//! `now` in, actions out; no clock, no I/O, no browser.
+//!
+//! How work is scheduled, in one place:
+//! - Each tab's requests pass through its own [`lane`](lanes) in order. Reads run at once on the newest durable snapshot
+//!   (and never older than the tab's own writes); they overtake only writes that wait for another tab's transaction.
+//! - Writes take turns at the one [`writer`]: first come, first served. A transaction or an import keeps its turn until it
+//!   ends, or until its idle timeout.
+//! - A unit of work that misses blocks is rolled back, waits for them, and runs again from its start.
+//! - A reply that depends on a commit is [held](outbox) until that commit is durable.
+//!
+//! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
+
+mod database;
+mod imports;
+mod lanes;
+mod outbox;
+mod reply;
+mod session;
+mod streams;
+mod transactions;
+mod work;
+mod writer;
+
+use crate::engine::Clock;
+use crate::error::Error;
+use crate::ids::{OpId, PortId};
+use crate::store::{Pager, StoreFailure, StoreOp, StoreReply, StoreResult};
+use crate::wire;
+use database::Database;
+use reply::{Reply, wire_error};
+use std::collections::BTreeSet;
+
+/// What a hub is created with.
+pub struct HubConfig {
+    /// The database's name, for messages.
+    pub name: String,
+    /// Names this hub instance on every message.
+    pub instance: String,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    pub clock: Clock,
+}
+
+/// What happens to a hub.
+#[derive(Debug)]
+pub enum Event<'a> {
+    Connected(PortId),
+    /// A frame from a tab.
+    Message(PortId, &'a [u8]),
+    /// The tab behind the port is dead.
+    Gone(PortId),
+    /// The answer to an [`Action::Store`].
+    Store(OpId, StoreResult),
+    /// The time that [`Hub::next_wake`] named has come.
+    Wake,
+}
+
+/// What a hub wants done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A frame for a tab.
+    Send(PortId, Vec<u8>),
+    Store(OpId, StoreOp),
+    /// Learn of the tab's death through the Web Lock that it holds.
+    Watch(PortId, String),
+    /// Persistent storage is not to be had: carry store operations out in memory from now on.
+    UseMemory,
+    /// The session is over; the port may be forgotten.
+    Disconnect(PortId),
+}
+
+enum Phase {
+    /// Waiting for the first hello, or for the block store to open; the greetings are answered then.
+    Opening {
+        asked: bool,
+        greetings: Vec<(PortId, u64, wire::Hello)>,
+    },
+    Open(Box<Database>),
+    /// Nothing works any more; everybody is told why.
+    Failed(Error),
+}
+
+/// One hub: one database, any number of tabs.
+pub struct Hub {
+    config: HubConfig,
+    phase: Phase,
+    /// Connected ports that have not been greeted yet.
+    strangers: BTreeSet<PortId>,
+    memory: bool,
+    actions: Vec<Action>,
+}
+
+const OPEN: OpId = OpId(0);
+
+impl Hub {
+    #[must_use]
+    pub fn new(config: HubConfig) -> Self {
+        let phase = Phase::Opening { asked: false, greetings: vec![] };
+        Self { config, phase, strangers: BTreeSet::new(), memory: false, actions: vec![] }
+    }
+
+    /// Takes one event at `now` (ms since 1970); returns what is to be done, in order.
+    pub fn handle(&mut self, event: Event<'_>, now: f64) -> Vec<Action> {
+        match event {
+            Event::Connected(port) => {
+                self.strangers.insert(port);
+            }
+            Event::Message(port, frame) => self.message(port, frame, now),
+            Event::Gone(port) => self.gone(port, now),
+            Event::Store(OPEN, result) => self.opened(result),
+            Event::Store(id, result) => {
+                if let Phase::Open(database) = &mut self.phase {
+                    database.stored(id, result, now);
+                }
+            }
+            Event::Wake => {
+                if let Phase::Open(database) = &mut self.phase {
+                    database.expire(now);
+                }
+            }
+        }
+        self.settle(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When to send [`Event::Wake`], in ms since 1970.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<f64> {
+        match &self.phase {
+            Phase::Open(database) => database.next_deadline(),
+            _ => None,
+        }
+    }
+
+    /// Runs what can run and collects what is to be done.
+    fn settle(&mut self, now: f64) {
+        let Phase::Open(database) = &mut self.phase else { return };
+        database.pump(now);
+        self.actions.append(&mut database.take_actions());
+        if let Some(error) = database.take_failure() {
+            self.phase = Phase::Failed(error);
+        }
+    }
+
+    fn message(&mut self, port: PortId, frame: &[u8], now: f64) {
+        let (request, payload) = match wire::decode_request(frame) {
+            Ok(decoded) => decoded,
+            Err(error) => return self.refuse(port, 0, &Error::Protocol(error.to_string())),
+        };
+        if let wire::Op::Hello(hello) = request.op {
+            return self.hello(port, request.id, hello);
+        }
+        match &mut self.phase {
+            Phase::Open(database) if database.knows(port) => database.request(port, request, payload, now),
+            Phase::Failed(error) => {
+                let error = error.clone();
+                self.refuse(port, request.id, &error);
+            }
+            _ => self.refuse(port, request.id, &Error::BadRequest("say hello first, and wait for the welcome".into())),
+        }
+    }
+
+    fn hello(&mut self, port: PortId, id: u64, hello: wire::Hello) {
+        if !self.strangers.remove(&port) {
+            return self.refuse(port, id, &Error::BadRequest("this port has said hello before".into()));
+        }
+        if hello.protocol != wire::PROTOCOL_VERSION {
+            let error = Error::Protocol(format!(
+                "the tab speaks protocol {}, the hub {}: reload the tab that is older",
+                hello.protocol,
+                wire::PROTOCOL_VERSION
+            ));
+            return self.refuse(port, id, &error);
+        }
+        match &mut self.phase {
+            Phase::Opening { asked, greetings } => {
+                greetings.push((port, id, hello));
+                if !std::mem::replace(asked, true) {
+                    self.actions.push(Action::Store(OPEN, StoreOp::Open));
+                }
+            }
+            Phase::Open(_) => self.welcome(port, id, hello),
+            Phase::Failed(error) => {
+                let error = error.clone();
+                self.refuse(port, id, &error);
+            }
+        }
+    }
+
+    fn welcome(&mut self, port: PortId, id: u64, hello: wire::Hello) {
+        if self.memory && hello.persistence == wire::PersistenceWanted::Required {
+            let error = Error::StorageUnavailable(
+                "IndexedDB cannot be opened here and persistence is 'required': pass persistence: 'preferred' to go on in memory"
+                    .into(),
+            );
+            return self.refuse(port, id, &error);
+        }
+        let Phase::Open(database) = &mut self.phase else { return };
+        let persistence = if self.memory { wire::Persistence::Memory } else { wire::Persistence::IndexedDb };
+        let welcome = wire::Welcome {
+            protocol: wire::PROTOCOL_VERSION,
+            version: env!("CARGO_PKG_VERSION").into(),
+            sqlite: crate::engine::sqlite_version(),
+            persistence,
+            epoch: database.epoch(),
+        };
+        if !hello.lock.is_empty() {
+            self.actions.push(Action::Watch(port, hello.lock));
+        }
+        database.admit(port, hello.durability.into());
+        self.send(port, id, Reply::bare(wire::Body::Welcome(welcome)));
+    }
+
+    fn opened(&mut self, result: StoreResult) {
+        let Phase::Opening { greetings, .. } = &mut self.phase else { return };
+        let greetings = std::mem::take(greetings);
+        let recovered = match result {
+            Ok(StoreReply::Opened { header, log }) => Pager::recover(header, &log),
+            Ok(_) => Err(Error::Storage("the block store gave the wrong answer to open".into())),
+            Err(StoreFailure::NotApplied(Error::StorageUnavailable(_))) if may_use_memory(&greetings) && !self.memory => {
+                self.memory = true;
+                self.phase = Phase::Opening { asked: true, greetings };
+                return self.actions.extend([Action::UseMemory, Action::Store(OPEN, StoreOp::Open)]);
+            }
+            Err(failure) => Err(failure.error().clone()),
+        };
+        match recovered {
+            Ok(pager) => {
+                let database = Database::new(pager, self.config.instance.clone(), self.config.seed, self.config.clock.clone());
+                self.phase = Phase::Open(Box::new(database));
+                for (port, id, hello) in greetings {
+                    self.welcome(port, id, hello);
+                }
+            }
+            Err(error) => {
+                for (port, id, _) in greetings {
+                    self.refuse(port, id, &error);
+                }
+                // The next hello tries again: a locked or full disk may have recovered.
+                self.phase = Phase::Opening { asked: false, greetings: vec![] };
+            }
+        }
+    }
+
+    fn gone(&mut self, port: PortId, now: f64) {
+        self.strangers.remove(&port);
+        match &mut self.phase {
+            Phase::Opening { greetings, .. } => greetings.retain(|(p, ..)| *p != port),
+            Phase::Open(database) => database.end_session(port, now),
+            Phase::Failed(_) => {}
+        }
+        self.actions.push(Action::Disconnect(port));
+    }
+
+    fn refuse(&mut self, port: PortId, id: u64, error: &Error) {
+        self.send(port, id, Reply::bare(wire::Body::Error(wire_error(error, None, None))));
+    }
+
+    fn send(&mut self, port: PortId, re: u64, reply: Reply) {
+        let response = wire::Response { hub: self.config.instance.clone(), re, body: reply.body };
+        self.actions.push(Action::Send(port, wire::encode_response(&response, &reply.payload)));
+    }
+}
+
+fn may_use_memory(greetings: &[(PortId, u64, wire::Hello)]) -> bool {
+    greetings.iter().any(|(.., hello)| hello.persistence == wire::PersistenceWanted::Preferred)
+}

@@ -1,0 +1,40 @@
+//! Replies that wait for a commit to become durable. A read that saw a commit waits for it as its writer does, so nobody
+//! ever knows what a crash could take back.
+
+use super::reply::Reply;
+use crate::ids::{CommitSeq, PortId};
+
+#[derive(Debug)]
+pub struct Held {
+    pub after: CommitSeq,
+    pub port: PortId,
+    pub id: u64,
+    pub reply: Reply,
+}
+
+#[derive(Debug, Default)]
+pub struct Outbox {
+    held: Vec<Held>,
+}
+
+impl Outbox {
+    pub fn hold(&mut self, held: Held) {
+        self.held.push(held);
+    }
+
+    /// The replies whose commits are durable, in the order in which they were made.
+    pub fn release(&mut self, durable: CommitSeq) -> Vec<Held> {
+        let (released, held) = std::mem::take(&mut self.held).into_iter().partition(|h| h.after <= durable);
+        self.held = held;
+        released
+    }
+
+    /// All that still wait: their commits will never be durable.
+    pub fn take_all(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.held)
+    }
+
+    pub fn forget(&mut self, port: PortId) {
+        self.held.retain(|h| h.port != port);
+    }
+}

@@ -1,0 +1,85 @@
+//! How results and errors become frames.
+
+use crate::engine::{Column, Statement, ValueRef};
+use crate::error::{Error, Result};
+use crate::wire;
+
+/// A reply without its address: what a unit of work came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub body: wire::Body,
+    pub payload: Vec<u8>,
+}
+
+impl Reply {
+    pub fn bare(body: wire::Body) -> Self {
+        Self { body, payload: vec![] }
+    }
+
+    pub fn done(changes: i64, last_insert_rowid: i64) -> Self {
+        Self::bare(wire::Body::Done(wire::Done { changes: changes.cast_unsigned(), last_insert_rowid }))
+    }
+}
+
+/// A failed request as it crosses the wire.
+pub fn wire_error(error: &Error, sql: Option<&str>, index: Option<usize>) -> wire::WireError {
+    let (sqlite, offset) = match error {
+        Error::Sqlite { code, offset, .. } => (Some(*code), *offset),
+        _ => (None, None),
+    };
+    let outcome = if error.is_in_doubt() { wire::Outcome::Unknown } else { wire::Outcome::NotApplied };
+    wire::WireError {
+        code: error.code().to_owned(),
+        message: error.message().to_owned(),
+        outcome,
+        sqlite,
+        sql: sql.map(str::to_owned),
+        offset,
+        index: index.and_then(|i| u32::try_from(i).ok()),
+    }
+}
+
+/// Bytes of rows in one reply; larger results are for `iterate`.
+const RESULT_BYTES_MAX: usize = 256 << 20;
+
+/// Gathers the rows of one result.
+#[derive(Default)]
+pub struct Rows {
+    writer: wire::RowsWriter,
+    pub count: u32,
+}
+
+impl Rows {
+    /// Takes the statement's current row.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where the result outgrows one message.
+    pub fn push(&mut self, statement: &Statement) -> Result<()> {
+        for column in 0..statement.column_count() {
+            match statement.value(column) {
+                ValueRef::Null => self.writer.null(),
+                ValueRef::Integer(n) => self.writer.integer(n),
+                ValueRef::Real(x) => self.writer.real(x),
+                ValueRef::Text(text) => self.writer.text(&text),
+                ValueRef::Blob(blob) => self.writer.blob(blob),
+            }
+        }
+        self.count += 1;
+        if self.writer.bytes() > RESULT_BYTES_MAX {
+            return Err(Error::Limit("the result exceeds 256 MiB: read it with iterate()".into()));
+        }
+        Ok(())
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.writer.bytes()
+    }
+
+    pub fn write_to(&self, payload: &mut Vec<u8>) {
+        self.writer.write_to(payload);
+    }
+}
+
+pub fn wire_columns(columns: Vec<Column>) -> Vec<wire::Column> {
+    columns.into_iter().map(|c| wire::Column { name: c.name, declared: c.declared }).collect()
+}

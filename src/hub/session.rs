@@ -1,0 +1,40 @@
+//! What the hub knows of one tab.
+
+use crate::error::Error;
+use crate::ids::{CommitSeq, TxId};
+use crate::store::Durability;
+use std::collections::VecDeque;
+
+/// Ended transactions whose reason is remembered, for the call that comes too late.
+const ENDED_MAX: usize = 32;
+
+#[derive(Debug)]
+pub struct Session {
+    /// Of writes that name none.
+    pub durability: Durability,
+    /// The tab's newest commit: its reads never see an older state.
+    pub last_write: CommitSeq,
+    /// `last_insert_rowid()` as this tab knows it; the connection is shared.
+    pub last_rowid: i64,
+    ended: VecDeque<(TxId, Error)>,
+}
+
+impl Session {
+    pub fn new(durability: Durability) -> Self {
+        Self { durability, last_write: CommitSeq(0), last_rowid: 0, ended: VecDeque::new() }
+    }
+
+    /// Remembers why a transaction ended without its tab's doing.
+    pub fn transaction_ended(&mut self, tx: TxId, why: Error) {
+        if self.ended.len() == ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((tx, why));
+    }
+
+    /// Why the transaction is not open.
+    pub fn why_ended(&self, tx: TxId) -> Error {
+        let known = self.ended.iter().find(|(ended, _)| *ended == tx).map(|(_, why)| why.clone());
+        known.unwrap_or_else(|| Error::TransactionClosed(format!("transaction {} is not open in this tab", tx.0)))
+    }
+}

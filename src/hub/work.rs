@@ -1,0 +1,303 @@
+//! Units of work: what one request does to a connection, from the first statement to the reply. A unit that misses a block
+//! is rolled back by its caller and run again from the start; nothing of it has been seen by then.
+
+use super::reply::{Reply, Rows, wire_columns};
+use crate::engine::{Attempt, Connection, Control, Failure, Params, Sql, Statement, ValueRef};
+use crate::error::Error;
+use crate::ids::{BlockNo, CommitSeq};
+use crate::wire;
+use std::borrow::Cow;
+
+/// One statement and its parameters, as they came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub sql: String,
+    pub values: Vec<wire::Value>,
+    pub names: Option<Vec<String>>,
+}
+
+impl Call {
+    pub fn params(&self) -> Params<'_> {
+        let values = self.values.iter().map(|value| match value {
+            wire::Value::Null => ValueRef::Null,
+            wire::Value::Integer(n) => ValueRef::Integer(*n),
+            wire::Value::Real(x) => ValueRef::Real(*x),
+            wire::Value::Text(text) => ValueRef::Text(Cow::Borrowed(text)),
+            wire::Value::Blob(blob) => ValueRef::Blob(blob),
+        });
+        Params { values: values.collect(), names: self.names.as_deref() }
+    }
+}
+
+/// A script and how far it has been committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    sql: Sql,
+    /// Where the part begins that is not committed yet; a restart begins here.
+    from: usize,
+    changes: i64,
+    pub committed: Option<CommitSeq>,
+}
+
+impl Script {
+    pub fn new(sql: Sql) -> Self {
+        Self { sql, from: 0, changes: 0, committed: None }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    Query(Call),
+    Script(Script),
+    Batch(Vec<Call>),
+}
+
+/// A failure, with the failing statement of a batch.
+#[derive(Debug)]
+pub struct WorkFailure {
+    pub failure: Failure,
+    pub index: Option<usize>,
+}
+
+impl<F: Into<Failure>> From<F> for WorkFailure {
+    fn from(failure: F) -> Self {
+        Self { failure: failure.into(), index: None }
+    }
+}
+
+pub type WorkResult<T> = Result<T, WorkFailure>;
+
+impl Work {
+    pub fn sql(&self) -> &str {
+        match self {
+            Work::Query(call) => &call.sql,
+            Work::Script(script) => script.sql.as_str(),
+            Work::Batch(calls) => calls.first().map_or("", |call| &call.sql),
+        }
+    }
+
+    /// The statement that failed, for the error.
+    pub fn sql_of(&self, index: Option<usize>) -> &str {
+        match (self, index) {
+            (Work::Batch(calls), Some(at)) => &calls[at].sql,
+            _ => self.sql(),
+        }
+    }
+
+    /// Runs as a transaction of its own; returns the reply and the commit that it must wait for.
+    pub fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<(Reply, Option<CommitSeq>)> {
+        match self {
+            Work::Query(call) => run_query_alone(call, connection),
+            Work::Script(script) => script.run_alone(connection),
+            Work::Batch(calls) => {
+                connection.begin()?;
+                let reply = run_batch(calls, connection)?;
+                Ok((reply, connection.commit()?))
+            }
+        }
+    }
+
+    /// Runs inside the open transaction, where it either happens whole or not at all.
+    pub fn run_inside(&mut self, connection: &mut Connection) -> WorkResult<Reply> {
+        if let Work::Query(call) = self {
+            let statement = connection.prepare(&call.sql)?;
+            match statement.control {
+                None | Some(Control::Savepoint) => return run_call(&statement, call, connection),
+                Some(_) => return Err(no_control("a transaction").into()),
+            }
+        }
+        // A single statement is atomic by itself, and may be a SAVEPOINT that is meant to stay open.
+        if let Work::Script(script) = self
+            && script.is_single(connection)?
+        {
+            return script.run_inside(connection);
+        }
+        connection.control("SAVEPOINT tabhub_unit")?;
+        let result = match self {
+            Work::Script(script) => script.run_inside(connection),
+            Work::Batch(calls) => run_batch(calls, connection),
+            Work::Query(_) => unreachable!("returned above"),
+        };
+        if connection.in_transaction() {
+            if result.is_err() {
+                connection.control("ROLLBACK TO tabhub_unit")?;
+            }
+            connection.control("RELEASE tabhub_unit")?;
+        }
+        result
+    }
+}
+
+fn no_control(place: &str) -> Error {
+    Error::TransactionControl(format!(
+        "BEGIN, COMMIT and ROLLBACK cannot be used as SQL in {place}: use db.transaction(), or write them in one exec() script"
+    ))
+}
+
+fn run_query_alone(call: &Call, connection: &mut Connection) -> WorkResult<(Reply, Option<CommitSeq>)> {
+    let statement = connection.prepare(&call.sql)?;
+    if statement.control.is_some() {
+        return Err(no_control("query()").into());
+    }
+    // VACUUM is a transaction of its own; everything else gets one, so that a restart undoes all of it.
+    if statement.is_vacuum {
+        let reply = run_call(&statement, call, connection)?;
+        return Ok((reply, connection.take_published()));
+    }
+    connection.begin()?;
+    let reply = run_call(&statement, call, connection)?;
+    Ok((reply, connection.commit()?))
+}
+
+/// Runs a prepared statement and gathers its rows.
+pub fn run_call(statement: &Statement, call: &Call, connection: &mut Connection) -> WorkResult<Reply> {
+    let (mut rows, mut payload) = (Rows::default(), vec![]);
+    let result = run_into(statement, call, connection, &mut rows)?;
+    rows.write_to(&mut payload);
+    Ok(Reply { body: wire::Body::Rows(result), payload })
+}
+
+fn run_into(statement: &Statement, call: &Call, connection: &mut Connection, rows: &mut Rows) -> Attempt<wire::ResultShape> {
+    let before = connection.total_changes();
+    connection.run(statement, &call.params(), &mut |statement| rows.push(statement))?;
+    let changes = if connection.total_changes() == before { 0 } else { connection.changes() };
+    Ok(wire::ResultShape {
+        columns: wire_columns(statement.columns()),
+        rows: rows.count,
+        changes: changes.cast_unsigned(),
+        last_insert_rowid: connection.last_insert_rowid(),
+    })
+}
+
+/// After a miss the rest still runs, only to learn what else is missing: one fetch instead of one per statement.
+fn run_batch(calls: &[Call], connection: &mut Connection) -> WorkResult<Reply> {
+    let (mut results, mut payload, mut missed) = (vec![], vec![], Vec::<BlockNo>::new());
+    for (index, call) in calls.iter().enumerate() {
+        match run_batch_call(call, connection, &mut payload) {
+            Ok(result) => results.push(result),
+            Err(Failure::Missed(blocks)) => missed.extend(blocks),
+            Err(failure) if missed.is_empty() => return Err(WorkFailure { failure, index: Some(index) }),
+            Err(_) => {}
+        }
+    }
+    if !missed.is_empty() {
+        return Err(Failure::Missed(missed).into());
+    }
+    Ok(Reply { body: wire::Body::Results(wire::Results { results }), payload })
+}
+
+fn run_batch_call(call: &Call, connection: &mut Connection, payload: &mut Vec<u8>) -> Attempt<wire::ResultShape> {
+    let statement = connection.prepare(&call.sql)?;
+    if statement.control.is_some() {
+        return Err(no_control("batch()").into());
+    }
+    let mut rows = Rows::default();
+    let result = run_into(&statement, call, connection, &mut rows)?;
+    rows.write_to(payload);
+    Ok(result)
+}
+
+impl Script {
+    /// One transaction over all statements, unless the script has transactions of its own: then each of its parts.
+    fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<(Reply, Option<CommitSeq>)> {
+        connection.let_foreign_keys_change(true);
+        let result = self.run_parts(connection);
+        connection.let_foreign_keys_change(false);
+        match &result {
+            // To be run again from `from`, with foreign keys as they are.
+            Err(WorkFailure { failure: Failure::Missed(_), .. }) => {}
+            _ => {
+                connection.rollback();
+                connection.restore_foreign_keys()?;
+            }
+        }
+        result?;
+        Ok((Reply::done(self.changes, connection.last_insert_rowid()), self.committed))
+    }
+
+    fn run_parts(&mut self, connection: &mut Connection) -> WorkResult<()> {
+        let (mut at, mut explicit) = (self.from, false);
+        let mut changes = connection.total_changes();
+        loop {
+            connection.let_foreign_keys_change(!connection.in_transaction());
+            let prepared = connection.prepare_at(&self.sql, at)?;
+            let Some(statement) = prepared.statement else { break };
+            let ends_part = match statement.control {
+                Some(Control::Begin) if explicit => return Err(nested().into()),
+                Some(Control::Begin) => {
+                    self.commit_part(connection, at, &mut changes)?;
+                    connection.begin()?;
+                    explicit = true;
+                    false
+                }
+                Some(Control::Commit | Control::Rollback) if !explicit => {
+                    return Err(Error::TransactionControl("COMMIT or ROLLBACK without BEGIN in the script".into()).into());
+                }
+                Some(Control::Commit | Control::Rollback) => true,
+                _ if statement.is_vacuum && !explicit => {
+                    self.commit_part(connection, at, &mut changes)?;
+                    run_statement(&statement, connection)?;
+                    true
+                }
+                _ => {
+                    if !connection.in_transaction() && !statement.is_pragma {
+                        connection.begin()?;
+                    }
+                    run_statement(&statement, connection)?;
+                    false
+                }
+            };
+            at = prepared.end;
+            if ends_part {
+                if statement.control == Some(Control::Rollback) {
+                    connection.rollback();
+                }
+                self.commit_part(connection, at, &mut changes)?;
+                explicit = false;
+            }
+        }
+        if explicit {
+            return Err(
+                Error::TransactionControl("the script begins a transaction that it does not end: add COMMIT".into()).into()
+            );
+        }
+        self.commit_part(connection, at, &mut changes)
+    }
+
+    /// Commits what is open; a restart begins after it.
+    fn commit_part(&mut self, connection: &mut Connection, end: usize, changes: &mut i64) -> WorkResult<()> {
+        let published = if connection.in_transaction() { connection.commit()? } else { connection.take_published() };
+        self.committed = published.or(self.committed);
+        self.changes += connection.total_changes() - *changes;
+        *changes = connection.total_changes();
+        self.from = end;
+        Ok(())
+    }
+
+    fn is_single(&self, connection: &mut Connection) -> Attempt<bool> {
+        let first = connection.prepare_at(&self.sql, 0)?;
+        Ok(self.sql.is_blank_from(first.end))
+    }
+
+    fn run_inside(&mut self, connection: &mut Connection) -> WorkResult<Reply> {
+        let (mut at, before) = (0, connection.total_changes());
+        loop {
+            let prepared = connection.prepare_at(&self.sql, at)?;
+            let Some(statement) = prepared.statement else { break };
+            if !matches!(statement.control, None | Some(Control::Savepoint)) {
+                return Err(no_control("a transaction").into());
+            }
+            run_statement(&statement, connection)?;
+            at = prepared.end;
+        }
+        Ok(Reply::done(connection.total_changes() - before, connection.last_insert_rowid()))
+    }
+}
+
+fn nested() -> Error {
+    Error::TransactionControl("the script begins a transaction inside a transaction: use SAVEPOINT".into())
+}
+
+fn run_statement(statement: &Statement, connection: &mut Connection) -> Attempt<()> {
+    connection.run(statement, &Params::default(), &mut |_| Ok(()))
+}

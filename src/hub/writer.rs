@@ -1,0 +1,116 @@
+//! The writer's turns. One request, transaction or import has the writer at a time; the others wait in order of arrival.
+
+use super::database::Database;
+use super::imports::ImportTurn;
+use super::lanes::{Ask, Job};
+use super::reply::Reply;
+use super::transactions::Transaction;
+use super::work::{Work, WorkFailure};
+use crate::engine::Failure;
+use crate::error::Error;
+use crate::ids::{CommitSeq, PortId};
+
+/// Who has the writer.
+#[derive(Debug)]
+pub enum Slot {
+    Free,
+    /// A unit of work that waits for blocks.
+    Working(Job),
+    Transaction(Transaction),
+    Import(ImportTurn),
+}
+
+/// A request in the queue for the writer.
+#[derive(Debug)]
+pub struct Turn(pub Job);
+
+impl Turn {
+    pub fn port(&self) -> PortId {
+        self.0.port
+    }
+}
+
+impl Database {
+    /// Gives the writer to whoever is next, for as long as turns end at once.
+    pub(super) fn pump_writer(&mut self, now: f64) {
+        loop {
+            match std::mem::replace(&mut self.slot, Slot::Free) {
+                Slot::Working(job) if self.are_resident(&job.misses) => self.work(job),
+                Slot::Free => {
+                    let Some(Turn(job)) = self.turns.pop_front() else { return };
+                    self.take_turn(job, now);
+                }
+                busy => {
+                    self.slot = busy;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_turn(&mut self, job: Job, now: f64) {
+        match job.ask {
+            Ask::Begin { idle_ms } => self.begin_transaction(job.port, job.id, job.durability, idle_ms, now),
+            Ask::Import { size } => self.begin_import(job.port, job.id, size, now),
+            _ => self.work(job),
+        }
+    }
+
+    /// Runs a unit of work; on a miss it keeps the turn until its blocks are there.
+    fn work(&mut self, mut job: Job) {
+        match self.try_work(&mut job) {
+            Ok((reply, committed)) => self.acknowledge(job.port, job.id, reply, committed),
+            Err(WorkFailure { failure: Failure::Missed(blocks), .. }) => {
+                self.counters.restarts += 1;
+                self.fetch_for(&mut job, blocks);
+                self.slot = Slot::Working(job);
+            }
+            Err(WorkFailure { failure: Failure::Failed(error), index }) => {
+                let error = with_earlier_parts(error, &job);
+                self.fail_job(&job, &error, index);
+            }
+        }
+    }
+
+    fn try_work(&mut self, job: &mut Job) -> Result<(Reply, Option<CommitSeq>), WorkFailure> {
+        job.enter_unit();
+        self.counters.writes += 1;
+        let rowid = self.sessions.get(&job.port).map_or(0, |s| s.last_rowid);
+        let (deadline, durability) = (job.deadline, job.durability);
+        let Ask::Work(work) = &mut job.ask else { unreachable!("only work is done here") };
+        let writer = self.writer()?;
+        writer.set_deadline(Some(deadline));
+        writer.set_durability(durability);
+        writer.set_last_insert_rowid(rowid);
+        let result = work.run_alone(writer);
+        if result.is_err() {
+            writer.rollback();
+        }
+        let rowid = writer.last_insert_rowid();
+        if let (Ok(_), Some(session)) = (&result, self.sessions.get_mut(&job.port)) {
+            session.last_rowid = rowid;
+        }
+        result
+    }
+
+    /// Answers a write once its commit is durable.
+    pub(super) fn acknowledge(&mut self, port: PortId, id: u64, reply: Reply, committed: Option<CommitSeq>) {
+        // What changed nothing may still have read a commit that is not durable yet.
+        let after = committed.unwrap_or_else(|| self.pager.borrow().published());
+        if let (Some(session), Some(seq)) = (self.sessions.get_mut(&port), committed) {
+            session.last_write = seq;
+        }
+        self.reply_after(after, port, id, reply);
+    }
+}
+
+/// A script that had committed parts of its own before it failed says so.
+fn with_earlier_parts(error: Error, job: &Job) -> Error {
+    match (&job.ask, error) {
+        (Ask::Work(Work::Script(script)), Error::Sqlite { code, message, offset }) if script.committed.is_some() => {
+            let message = message + " (what the script committed before stays committed)";
+            Error::Sqlite { code, message, offset }
+        }
+        (_, error) => error,
+    }
+}

@@ -1,0 +1,28 @@
+//! tabhub: `SQLite` for multi-tab web apps. One hub, in a `SharedWorker`, owns the database; every tab reads and writes it.
+//!
+//! # Code map
+//!
+//! A call goes `web → hub → engine → vfs → store`; [`wire`] is known to `web` and `hub` only; everything knows [`ids`] and
+//! [`error`].
+//!
+//! - [`store`]: blocks and commits: format, log, checkpoint, snapshots, recovery. Emits operations for a block store.
+//! - [`vfs`]: a `sqlite3_vfs` over the store's versioned blocks.
+//! - [`engine`]: connections, statements, values, what SQL may do.
+//! - [`hub`]: sessions, scheduling, transactions, cursors, import and export. Events and `now` in, actions out.
+//! - [`wire`]: the messages between tab and hub.
+//! - `web` (wasm32 only): `IndexedDB`, ports, locks, timers. Adapters without decisions.
+//!
+//! *Architecture invariants.* Nothing below `web` names the browser, reads a clock or does I/O, so the whole hub with the
+//! real `SQLite` runs in native tests. Nothing is acknowledged before its write transaction completed.
+
+pub mod engine;
+pub mod error;
+mod ffi;
+pub mod hub;
+pub mod ids;
+pub mod store;
+pub mod vfs;
+pub mod wire;
+
+#[cfg(target_arch = "wasm32")]
+pub mod web;

@@ -1,0 +1,95 @@
+//! The checkpoint: folds the log into the block groups, a few groups at a time, then drops the folded records and moves the
+//! header forward in one transaction. A crash between the steps is harmless: the log still holds everything that the
+//! rewritten groups contain, and recovery lays it over them again.
+
+use super::Block;
+use super::group::Grouping;
+use super::header::Header;
+use super::log::LogEntry;
+use super::ops::{Key, Write};
+use super::versions::{Lookup, Versions};
+use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos};
+use std::collections::{BTreeSet, VecDeque};
+
+/// A checkpoint begins when the log outgrows either: both bound what recovery must read.
+pub const LOG_BYTES_MAX: usize = 2 << 20;
+pub const LOG_RECORDS_MAX: usize = 512;
+/// Groups in one write transaction: about half a megabyte, so that a commit never waits long behind it.
+const STEP_GROUPS: usize = 8;
+
+/// What to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// These groups must be in memory first.
+    Fetch(BTreeSet<GroupNo>),
+    /// Write these, then ask again.
+    Fold(Vec<Write>),
+    /// Write these and use the header from then on: the checkpoint is complete.
+    Finish(Vec<Write>, Header),
+}
+
+/// A checkpoint under way. Its owner keeps the snapshot `through` pinned until it ends.
+#[derive(Debug)]
+pub struct Checkpoint {
+    through: LogEntry,
+    groups: VecDeque<GroupNo>,
+}
+
+impl Checkpoint {
+    /// `logged`: every block that the folded records changed (more do no harm).
+    #[must_use]
+    pub fn new(through: LogEntry, logged: &BTreeSet<BlockNo>, grouping: Grouping) -> Self {
+        let groups: BTreeSet<_> = logged.iter().map(|block| grouping.group_of(*block)).collect();
+        Self { through, groups: groups.into_iter().collect() }
+    }
+
+    #[must_use]
+    pub fn through(&self) -> CommitSeq {
+        self.through.last
+    }
+
+    /// The next step; a `Fold` counts as done once this is called again.
+    pub fn step(&mut self, versions: &Versions, header: &Header) -> Step {
+        let grouping = Grouping { block_bytes: header.block_bytes };
+        let blocks = versions.blocks_at(self.through.last);
+        self.groups.retain(|g| g.0 < grouping.groups(blocks));
+        let step: Vec<_> = self.groups.iter().take(STEP_GROUPS).copied().collect();
+        if step.is_empty() {
+            return self.finish(header, grouping, blocks);
+        }
+        let found: Vec<_> = step.iter().map(|group| (*group, self.contents(*group, versions, grouping, blocks))).collect();
+        let missing: BTreeSet<_> = found.iter().filter(|(_, contents)| contents.is_none()).map(|(group, _)| *group).collect();
+        if !missing.is_empty() {
+            return Step::Fetch(missing);
+        }
+        self.groups.drain(..step.len());
+        let put = |(group, contents): (GroupNo, Option<Vec<_>>)| {
+            let value = grouping.encode(header.generation, group, &contents.unwrap_or_default());
+            Write::Put(Key::Group(header.generation, group), value)
+        };
+        Step::Fold(found.into_iter().map(put).collect())
+    }
+
+    fn contents(&self, group: GroupNo, versions: &Versions, grouping: Grouping, blocks: u32) -> Option<Vec<(BlockNo, Block)>> {
+        let mut contents = vec![];
+        for number in grouping.blocks_of(group).take_while(|n| n.0 < blocks) {
+            match versions.lookup(number, self.through.last, grouping) {
+                Lookup::Data(data) => contents.push((number, data)),
+                Lookup::Zeros => {}
+                Lookup::Miss => return None,
+            }
+        }
+        Some(contents)
+    }
+
+    fn finish(&self, header: &Header, grouping: Grouping, blocks: u32) -> Step {
+        let header = Header { checkpoint: self.through.last, blocks, ..header.clone() };
+        let beyond = GroupNo(grouping.groups(blocks));
+        let writes = vec![
+            Write::Put(Key::Header, header.encode()),
+            Write::Delete(Key::Log(LogPos(0)), Key::Log(self.through.to)),
+            Write::Delete(Key::Group(header.generation, beyond), Key::Group(header.generation, GroupNo(u32::MAX))),
+        ];
+        Step::Finish(writes, header)
+    }
+}

@@ -1,0 +1,16 @@
+//! The VFS: `SQLite`'s files over the [`Pager`](crate::store::Pager)'s versioned blocks. [`DbFile`] holds the rules, in safe
+//! code; `glue` is the C interface to it; `unit` is the clock and the randomness that `SQLite` sees.
+//!
+//! How a commit arrives here (journal in memory, batch-atomic writes): all page writes of a transaction gather in the
+//! writer's private overlay; `COMMIT_ATOMIC_WRITE` may still refuse; `COMMIT_PHASETWO` publishes; an unlock discards what
+//! was not published. `xSync` is no commit signal: it also comes with a rollback after a spill.
+//!
+//! *Invariants.* A raw `sqlite3_vfs`; no borrow of the pager outlives one call; a missing block answers plain
+//! `SQLITE_BUSY` and is noted, and a transaction with a miss can never commit.
+
+mod db_file;
+mod glue;
+pub mod unit;
+
+pub use db_file::{DbFile, PragmaRule, PragmaRuling, ReadAt, Role};
+pub use glue::{VFS_NAME, offer, register};

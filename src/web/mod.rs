@@ -1,0 +1,194 @@
+//! The browser around the hub, inside a worker: ports, `IndexedDB`, Web Locks, one timer. wasm32 only.
+//!
+//! `hub-js/worker.ts` starts a [`Host`] and hands it ports. Every outside event is given to [`Hub::handle`], and the actions it
+//! answers with are carried out in order, before the event's JavaScript turn ends: a write is issued to `IndexedDB` in the
+//! very turn that brought it, because that is what survives the closing of the last tab.
+//!
+//! *Architecture invariant:* adapters without decisions. Nothing here knows what a frame or a record says, and nothing else in
+//! the crate names the browser. No borrow is held while JavaScript could call back: events that arrive meanwhile queue up.
+
+mod idb;
+mod js;
+mod locks;
+mod panic;
+mod ports;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use wasm_bindgen::prelude::*;
+use web_sys::MessagePort;
+
+use crate::hub::{Action, Event, Hub, HubConfig};
+use crate::ids::{OpId, PortId};
+use crate::store::memory::MemoryStore;
+use crate::store::{BlockStore, StoreOp, StoreResult};
+use idb::IdbStore;
+use ports::Ports;
+
+#[wasm_bindgen]
+extern "C" {
+    /// What the worker script does for the host.
+    #[derive(Clone)]
+    pub type Shell;
+    /// The hub has panicked; the host is dead.
+    #[wasm_bindgen(method)]
+    fn panicked(this: &Shell, message: &str);
+    /// The host has closed this port and lets go of it.
+    #[wasm_bindgen(method)]
+    fn closed(this: &Shell, port: &MessagePort);
+}
+
+/// A running hub and its surroundings; one per worker.
+#[wasm_bindgen]
+pub struct Host(Rc<State>);
+
+#[wasm_bindgen]
+impl Host {
+    /// Starts the hub of the database `name`. `instance` is unique to this start; `seed` is random.
+    #[must_use]
+    pub fn start(name: String, instance: String, seed: u64, shell: Shell) -> Host {
+        panic::report_to(&shell);
+        locks::hold(&format!("tabhub:{name}:hub:{instance}"));
+        let state = Rc::new_cyclic(|state: &std::rc::Weak<State>| {
+            let answered = state.clone();
+            let store = IdbStore::new(&name, move |id, result| {
+                if let Some(state) = answered.upgrade() {
+                    state.dispatch(Incoming::Store(id, result));
+                }
+            });
+            State {
+                hub: RefCell::new(Hub::new(HubConfig { name, instance, seed, clock: Rc::new(js::now) })),
+                store: RefCell::new(Storage::IndexedDb(store)),
+                ports: RefCell::default(),
+                incoming: RefCell::default(),
+                is_dispatching: Cell::new(false),
+                wake: RefCell::default(),
+                shell,
+            }
+        });
+        state.arm();
+        Host(state)
+    }
+
+    /// Takes a tab's port.
+    pub fn connect(&self, port: MessagePort) {
+        let state = Rc::clone(&self.0);
+        let id = self.0.ports.borrow_mut().add(port, move |id, frame| state.dispatch(Incoming::Message(id, frame)));
+        self.0.dispatch(Incoming::Connected(id));
+        self.0.ports.borrow().listen(id);
+    }
+}
+
+/// An [`Event`] that can wait its turn.
+enum Incoming {
+    Connected(PortId),
+    Message(PortId, Vec<u8>),
+    Gone(PortId),
+    Store(OpId, StoreResult),
+    Wake,
+}
+
+/// Where store operations go: to `IndexedDB`, until the hub asks for memory.
+enum Storage {
+    IndexedDb(IdbStore),
+    Memory(MemoryStore),
+}
+
+struct State {
+    hub: RefCell<Hub>,
+    store: RefCell<Storage>,
+    ports: RefCell<Ports>,
+    incoming: RefCell<VecDeque<Incoming>>,
+    is_dispatching: Cell<bool>,
+    /// The one timer, and the time it was set for.
+    wake: RefCell<Option<(f64, js::Timer)>>,
+    shell: Shell,
+}
+
+impl State {
+    /// Gives the hub an event, carries out what it asks for, and so on until no event is left.
+    fn dispatch(self: &Rc<Self>, event: Incoming) {
+        self.incoming.borrow_mut().push_back(event);
+        if panic::panicked() || self.is_dispatching.replace(true) {
+            return;
+        }
+        while let Some(event) = self.next() {
+            for action in self.handle(event) {
+                self.act(action);
+            }
+        }
+        self.is_dispatching.set(false);
+        self.arm();
+    }
+
+    fn next(&self) -> Option<Incoming> {
+        self.incoming.borrow_mut().pop_front()
+    }
+
+    fn handle(&self, event: Incoming) -> Vec<Action> {
+        let event = match event {
+            Incoming::Connected(port) => Event::Connected(port),
+            Incoming::Message(port, ref frame) => Event::Message(port, frame),
+            Incoming::Gone(port) => Event::Gone(port),
+            Incoming::Store(id, result) => Event::Store(id, result),
+            Incoming::Wake => Event::Wake,
+        };
+        self.hub.borrow_mut().handle(event, js::now())
+    }
+
+    fn act(self: &Rc<Self>, action: Action) {
+        match action {
+            Action::Send(port, frame) => self.ports.borrow().send(port, &frame),
+            Action::Store(id, op) => self.submit(id, op),
+            Action::Watch(port, lock) => {
+                let state = Rc::clone(self);
+                locks::watch(&lock, move || state.gone(port));
+            }
+            Action::UseMemory => *self.store.borrow_mut() = Storage::Memory(MemoryStore::new()),
+            Action::Disconnect(port) => self.close(port),
+        }
+    }
+
+    fn submit(&self, id: OpId, op: StoreOp) {
+        match &mut *self.store.borrow_mut() {
+            Storage::IndexedDb(store) => store.submit(id, op),
+            Storage::Memory(store) => {
+                store.submit(id, op);
+                let answers = store.take_completed().into_iter().map(|(id, result)| Incoming::Store(id, result));
+                self.incoming.borrow_mut().extend(answers);
+            }
+        }
+    }
+
+    /// The tab's lock is free. After an orderly disconnect that says nothing new.
+    fn gone(self: &Rc<Self>, port: PortId) {
+        if self.ports.borrow().contains(port) {
+            self.dispatch(Incoming::Gone(port));
+        }
+    }
+
+    fn close(&self, id: PortId) {
+        if let Some(port) = self.ports.borrow_mut().close(id) {
+            self.shell.closed(&port);
+        }
+    }
+
+    /// Sets the timer to the hub's next wake, unless it stands there already.
+    fn arm(self: &Rc<Self>) {
+        let next = self.hub.borrow().next_wake();
+        let mut wake = self.wake.borrow_mut();
+        if wake.as_ref().map(|(at, _)| *at) == next {
+            return;
+        }
+        *wake = next.map(|at| {
+            let state = Rc::clone(self);
+            let timer = js::Timer::after(at - js::now(), move || {
+                state.wake.take();
+                state.dispatch(Incoming::Wake);
+            });
+            (at, timer)
+        });
+    }
+}

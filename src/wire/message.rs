@@ -1,0 +1,363 @@
+//! The messages, field by field as in `hub-js/protocol.ts`. Serde's external tagging gives the `{ "query": { … } }` shape.
+//!
+//! Used by everything that speaks the protocol. Plain data: no method here decides anything.
+//! Unknown fields are refused, so that a misspelt option is an error and not a silent default. `hello` alone accepts them:
+//! a newer tab must get as far as the version check.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One frame from a tab. `id` is unique within the port; 0 means that no reply is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    pub id: u64,
+    pub op: Op,
+}
+
+/// What a tab asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    Hello(Hello),
+    Query(Query),
+    Exec(Exec),
+    Batch(Batch),
+    Begin(Begin),
+    Commit(Commit),
+    Rollback(Rollback),
+    Iterate(Iterate),
+    Export(Export),
+    Import(Import),
+    Part(Part),
+    Pull(Pull),
+    Cancel(Cancel),
+    Metrics(Metrics),
+    Close(Close),
+}
+
+/// When a write is acknowledged: after the disk was told to flush, or after the storage engine took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    Strict,
+    Relaxed,
+}
+
+/// `BEGIN`'s three kinds; a `Read` transaction refuses writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionMode {
+    Deferred,
+    Immediate,
+    Read,
+}
+
+/// What the tab accepts when persistent storage is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersistenceWanted {
+    Required,
+    Preferred,
+}
+
+/// What the hub really has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Persistence {
+    #[serde(rename = "indexeddb")]
+    IndexedDb,
+    Memory,
+}
+
+/// How one statement's parameters lie in its value block. `names` carry their prefix as the caller wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParamsShape {
+    pub count: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Vec<String>>,
+}
+
+/// One statement of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatementShape {
+    pub sql: String,
+    pub params: ParamsShape,
+}
+
+/// The first frame on a port. `lock` names the Web Lock the tab holds for its life, empty where locks are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub client: String,
+    pub lock: String,
+    pub build: String,
+    pub persistence: PersistenceWanted,
+    pub durability: Durability,
+}
+
+/// One statement. Payload: one value block. Timeouts are milliseconds everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    pub sql: String,
+    pub params: ParamsShape,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tx: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+/// Many statements without parameters, as one transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exec {
+    pub sql: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tx: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+/// Many statements with parameters, one transaction. Payload: one value block per statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    pub statements: Vec<StatementShape>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tx: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+/// `timeout`: the longest idle time before the hub rolls the transaction back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    pub mode: TransactionMode,
+    pub timeout: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    pub tx: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    pub tx: u64,
+}
+
+/// A read-only statement whose rows are streamed. Payload: one value block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Iterate {
+    pub sql: String,
+    pub params: ParamsShape,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {}
+
+/// `size`: bytes of the file that follows in parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    pub size: u64,
+}
+
+/// One part of import `target`. Payload: raw bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub target: u64,
+    pub end: bool,
+}
+
+/// The consumer took one chunk of `target` and wants another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pull {
+    pub target: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    pub target: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Close {}
+
+/// One frame to a tab. `hub` names the hub instance; `re` is the request answered, 0 for notifications.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    pub hub: String,
+    pub re: u64,
+    pub body: Body,
+}
+
+/// What the hub says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    Welcome(Welcome),
+    /// Payload: one value block.
+    Rows(ResultShape),
+    /// Payload: one value block per result.
+    Results(Results),
+    Done(Done),
+    Begun(Begun),
+    /// Payload: one value block.
+    Chunk(Chunk),
+    /// Payload: raw bytes.
+    Bytes(Bytes),
+    More(More),
+    Metrics(BTreeMap<String, u64>),
+    Error(WireError),
+    Log(Log),
+    Fatal(WireError),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    pub protocol: u32,
+    pub version: String,
+    pub sqlite: String,
+    pub persistence: Persistence,
+    pub epoch: u64,
+}
+
+/// `declared` is the column's declared type, absent for expressions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub declared: Option<String>,
+}
+
+/// One statement's result. `last_insert_rowid` travels as decimal text: it may exceed 2^53.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultShape {
+    pub columns: Vec<Column>,
+    pub rows: u32,
+    pub changes: u64,
+    #[serde(with = "decimal")]
+    pub last_insert_rowid: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    pub results: Vec<ResultShape>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    pub changes: u64,
+    #[serde(with = "decimal")]
+    pub last_insert_rowid: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    pub tx: u64,
+}
+
+/// A run of streamed rows. `columns` stands only in the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<Column>>,
+    pub rows: u32,
+    pub end: bool,
+}
+
+/// A run of an exported file: where it lies, and the file's whole size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    pub offset: u64,
+    pub total: u64,
+    pub end: bool,
+}
+
+/// Credit for one more part of an import; `received` bytes arrived so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    pub received: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    pub level: LogLevel,
+    pub message: String,
+}
+
+/// What became of the work that a failed request asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    NotApplied,
+    Applied,
+    Unknown,
+}
+
+/// `sqlite`: extended result code; `offset`: byte offset of the error in `sql`; `index`: failing statement of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireError {
+    pub code: String,
+    pub message: String,
+    pub outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlite: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+}
+
+/// 64-bit integers as decimal text, because a JSON number in JavaScript ends at 2^53.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(value: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| D::Error::custom("expected a 64-bit integer as decimal text"))
+    }
+}

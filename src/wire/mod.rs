@@ -1,0 +1,21 @@
+//! The port protocol between a tab and the hub: message types, frames and value blocks. No behaviour.
+//!
+//! Called by `web` (decodes what a port delivers, encodes what the hub answers) and `hub` (works on the messages).
+//! It never touches SQLite, the store or the browser, and it never panics on any bytes a tab sends.
+//! The TypeScript side is `hub-js/protocol.ts` and `hub-js/codec.ts`; `tests/wire_golden/*.json` holds frames that both sides
+//! must read and write alike.
+
+mod frame;
+mod message;
+mod value;
+
+pub use frame::{FrameError, decode_request, encode_response};
+pub use message::{
+    Batch, Begin, Begun, Body, Bytes, Cancel, Chunk, Close, Column, Commit, Done, Durability, Exec, Export, Hello, Import,
+    Iterate, Log, LogLevel, Metrics, More, Op, Outcome, ParamsShape, Part, Persistence, PersistenceWanted, Pull, Query, Request,
+    Response, ResultShape, Results, Rollback, StatementShape, TransactionMode, Welcome, WireError,
+};
+pub use value::{RowsWriter, Value, ValuesReader};
+
+/// The version both ends must agree on; `hello` and `welcome` carry it.
+pub const PROTOCOL_VERSION: u32 = 1;

@@ -1,0 +1,121 @@
+// A real browser on a profile folder, driven from Node. The tests call it; each engine has a driver of its own below this
+// interface, so a test never knows which engine it runs in. It never asserts anything and never outlives its process group.
+import { launchChromium } from './chromium.mjs';
+import { within } from './deadline.mjs';
+
+/** A driver: `launch({ profile })` → `{ pid, newPage(), quit(), exited }`; a page: `goto reload evaluate close crash console`. */
+const DRIVERS = { chromium: launchChromium };
+
+export const ENGINE = process.env.TABHUB_BROWSER ?? 'chromium';
+
+const START_MS = 60_000;
+const LOAD_MS = 30_000;
+const RUN_MS = 60_000;
+
+/** Process groups that must not survive this process, whatever ends it. */
+const groups = new Set();
+process.on('exit', () => groups.forEach(killGroup));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
+/** Starts the browser. The same profile folder and the same server port give the same stored data again. */
+export async function launch({ profile, engine = ENGINE }) {
+  const driver = DRIVERS[engine];
+  if (!driver) throw new Error(`TABHUB_BROWSER=${engine}: no such driver; choose one of ${Object.keys(DRIVERS).join(', ')}`);
+  const process = await within(START_MS, `${engine} starting`, driver({ profile, onSpawn: (pid) => groups.add(pid) }));
+  return new Browser(process);
+}
+
+class Browser {
+  #process;
+  tabs = [];
+
+  constructor(process) {
+    this.#process = process;
+  }
+
+  /** Opens a page and waits for its `load` event. */
+  async newTab(url) {
+    const page = await within(LOAD_MS, `a new tab for ${url}`, this.#process.newPage());
+    const tab = new Tab(page, url);
+    this.tabs.push(tab);
+    await within(LOAD_MS, `loading ${url}`, page.goto(url));
+    return tab;
+  }
+
+  /** SIGKILL to every process of the browser at once: nothing in it gets a chance to finish. */
+  async kill9() {
+    killGroup(this.#process.pid);
+    await within(LOAD_MS, 'the killed browser to be gone', this.#process.exited);
+    groups.delete(this.#process.pid);
+  }
+
+  /** Quits as a user does; what does not quit in time is killed. */
+  async close() {
+    await within(LOAD_MS, 'the browser to quit', this.#process.quit()).catch(() => {});
+    await this.kill9();
+  }
+}
+
+/** An error thrown in the page, with the fields of a HubError where it was one. */
+export class PageError extends Error {
+  constructor({ message, stack, ...fields }) {
+    super(message);
+    this.inPage = stack;
+    Object.assign(this, fields);
+  }
+}
+
+class Tab {
+  #page;
+
+  constructor(page, url) {
+    this.#page = page;
+    this.url = url;
+  }
+
+  /** What the page wrote to its console, for the report of a failed test. */
+  get console() {
+    return this.#page.console;
+  }
+
+  /**
+   * Runs `fn(argument)` in the page and returns its value. `fn` travels as source text, so it sees only its argument and
+   * the page's globals; BigInt, Uint8Array and undefined come back as they were.
+   */
+  async run(fn, argument = null, ms = RUN_MS) {
+    const call = this.#page.evaluate(`harness.call(${fn}, ${JSON.stringify(argument)})`);
+    const { value, error } = JSON.parse(await within(ms, `${this.url} running ${fn.name || String(fn).slice(0, 120)}`, call), revive);
+    if (error) throw new PageError(error);
+    return value;
+  }
+
+  async reload() {
+    await within(LOAD_MS, `reloading ${this.url}`, this.#page.reload());
+  }
+
+  async close() {
+    await within(LOAD_MS, `closing ${this.url}`, this.#page.close());
+  }
+
+  /** Kills the page's renderer process without a word to the page. */
+  async crash() {
+    await within(LOAD_MS, `crashing ${this.url}`, this.#page.crash());
+  }
+}
+
+/** The other half of `pack` in pages/harness.js. */
+function revive(_key, value) {
+  if (value === null || typeof value !== 'object') return value;
+  if ('$bigint' in value) return BigInt(value.$bigint);
+  if ('$bytes' in value) return Uint8Array.from(Buffer.from(value.$bytes, 'base64'));
+  if ('$number' in value) return Number(value.$number);
+  return value;
+}

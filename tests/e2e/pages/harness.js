@@ -1,0 +1,90 @@
+// What every test page has besides tabhub: running a test's function, posting lines to the test outside the browser, and
+// counting what arrives on hub ports. A classic script, first on its page; it never touches a database by itself.
+globalThis.harness = (() => {
+  const lines = [];
+  let posting;
+
+  /** Runs the function of a test and returns its value, or its error, as JSON text. */
+  async function call(fn, argument) {
+    try {
+      return JSON.stringify({ value: pack(await fn(argument)) });
+    } catch (error) {
+      return JSON.stringify({ error: packError(error) });
+    }
+  }
+
+  /** JSON has no BigInt, bytes or NaN; browser.mjs knows these three shapes. */
+  function pack(value) {
+    if (typeof value === 'bigint') return { $bigint: String(value) };
+    if (typeof value === 'number' && !Number.isFinite(value)) return { $number: String(value) };
+    if (value instanceof Uint8Array) return { $bytes: base64(value) };
+    if (Array.isArray(value)) return value.map(pack);
+    if (value === null || typeof value !== 'object') return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, pack(item)]));
+  }
+
+  function packError(error) {
+    if (!(error instanceof Error)) return { message: `not an Error: ${String(error)}` };
+    const { name, message, stack, code, outcome, sqlite, sql, offset, index } = error;
+    return { name, message, stack, code, outcome, sqlite, sql: sql?.slice(0, 1000), offset, index };
+  }
+
+  function base64(bytes) {
+    let text = '';
+    for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+    return btoa(text);
+  }
+
+  /** Tells the test outside the browser; the line survives the browser's death once the promise has resolved. */
+  function post(line) {
+    lines.push(line);
+    return (posting ??= postAll());
+  }
+
+  /** One POST at a time; what is said meanwhile goes with the next. */
+  async function postAll() {
+    try {
+      while (lines.length > 0) await fetch('/line', { method: 'POST', body: lines.splice(0).join('\n') });
+    } finally {
+      posting = undefined;
+    }
+  }
+
+  /** Hands bytes to the test: they are too many for the debugging protocol. */
+  async function upload(name, bytes) {
+    const answer = await fetch(`/upload?name=${encodeURIComponent(name)}`, { method: 'POST', body: bytes });
+    if (!answer.ok) throw new Error(`upload of ${name}: ${answer.status}`);
+  }
+
+  async function sha256(bytes) {
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+    return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  }
+
+  /** A query without an end. */
+  const endless = 'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n';
+
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  return { call, post, upload, sha256, sleep, endless, now: () => performance.timeOrigin + performance.now(), frames: watchPorts() };
+
+  /** Notes each frame from a hub: its kind and its size. It listens beside the client, and changes nothing for it. */
+  function watchPorts() {
+    const frames = [];
+    const Original = globalThis.SharedWorker;
+    globalThis.SharedWorker = class extends Original {
+      constructor(...options) {
+        super(...options);
+        this.port.addEventListener('message', ({ data }) => {
+          if (data instanceof ArrayBuffer) frames.push({ kind: kindOf(data), bytes: data.byteLength });
+        });
+      }
+    };
+    return frames;
+  }
+
+  function kindOf(frame) {
+    const length = new DataView(frame).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(frame, 4, length)));
+    return Object.keys(header.body)[0];
+  }
+})();

@@ -1,0 +1,87 @@
+// The test site: the project's own server with the test pages, the Chinook file, worker and wasm URLs that are broken on
+// purpose, and two ways out of the browser (lines, uploads). It never judges what it receives.
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { startServer } from '../../hub-js/build/serve.mjs';
+import { within } from './deadline.mjs';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Bodies that no hub can start from, by path. What is missing here under /broken/ answers 404. */
+const BROKEN = {
+  '/broken/syntax.js': ['text/javascript', 'const = this is not a script;'],
+  '/broken/throws.js': ['text/javascript', 'throw new Error("thrown while loading");'],
+  '/broken/mute.js': ['text/javascript', 'onconnect = () => {};'],
+  '/broken/html.wasm': ['text/html', '<!doctype html><title>Sign in</title>'],
+  '/broken/garbage.wasm': ['application/wasm', Buffer.from('0061736d010000000bad', 'hex')],
+};
+
+/** `headers` go with every answer. The port stays the same for the site's life: it is part of the origin. */
+export async function startSite({ headers = {} } = {}) {
+  const lines = new Lines();
+  const uploads = new Map();
+  const hook = async (request, response, url) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (request.method === 'POST') return receive(request, response, url, lines, uploads);
+    return answerUpload(response, url.pathname, uploads) || answerBroken(response, url.pathname);
+  };
+  const mounts = { '/pages/': 'tests/e2e/pages', '/chinook/': '../shared/data/chinook' };
+  const server = await startServer({ root: ROOT, mounts, hook });
+  return { ...server, page: (name) => `${server.url}/pages/${name}`, lines, uploads };
+}
+
+async function receive(request, response, url, lines, uploads) {
+  const body = await buffer(request);
+  if (url.pathname === '/line') lines.add(body.toString().split('\n'));
+  else if (url.pathname === '/upload') uploads.set(url.searchParams.get('name'), body);
+  else return false;
+  response.writeHead(204).end();
+  return true;
+}
+
+/** What a page uploaded can be fetched again under /uploaded/. */
+function answerUpload(response, pathname, uploads) {
+  const body = pathname.startsWith('/uploaded/') && uploads.get(pathname.slice('/uploaded/'.length));
+  if (body) response.end(body);
+  return Boolean(body);
+}
+
+async function answerBroken(response, pathname) {
+  if (pathname === '/broken/mime.js') {
+    response.writeHead(200, { 'Content-Type': 'text/html' }).end(await readFile(`${ROOT}dist/hub.js`));
+    return true;
+  }
+  // The connection stays open without a byte, like a proxy that lost its upstream.
+  if (pathname === '/broken/silent.wasm') return true;
+  if (!(pathname in BROKEN)) return false;
+  const [type, body] = BROKEN[pathname];
+  response.writeHead(200, { 'Content-Type': type }).end(body);
+  return true;
+}
+
+/** What the pages posted, in order of arrival. */
+class Lines {
+  all = [];
+  #waiters = new Set();
+
+  add(lines) {
+    this.all.push(...lines);
+    for (const check of this.#waiters) check();
+  }
+
+  /** Resolves in the very turn in which `enough(all)` became true. */
+  async wait(ms, what, enough) {
+    let check;
+    const met = new Promise((resolve) => {
+      check = () => enough(this.all) && resolve();
+    });
+    this.#waiters.add(check);
+    check();
+    try {
+      await within(ms, what, met);
+    } finally {
+      this.#waiters.delete(check);
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// One test's world: a site, a profile folder and a browser on them, all gone afterwards. Every *.test.mjs begins here.
+// It never lets a test start without the built dist/: a suite that tested nothing must not pass.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { launch } from './browser.mjs';
+import { ROOT, startSite } from './site.mjs';
+
+/** Runs `body(world)` with the test's context `t`. */
+export async function withWorld(t, body, options) {
+  if (!existsSync(join(ROOT, 'dist/hub.wasm'))) throw new Error('dist/ is not built: run `npm run build` first');
+  const world = new World(t, await startSite(options));
+  try {
+    await world.explain(() => body(world));
+  } finally {
+    await world.end();
+  }
+}
+
+class World {
+  folder = mkdtempSync(join(tmpdir(), 'tabhub-e2e-'));
+  browser = null;
+  #t;
+  #tabs = [];
+
+  constructor(t, site) {
+    this.#t = t;
+    this.site = site;
+  }
+
+  /** A named part of the test. The parts after a failed one still run: they fail or pass for themselves. */
+  step(name, body) {
+    return this.#t.test(name, () => this.explain(body));
+  }
+
+  /** When `body` fails, the consoles of all pages are printed: most causes stand there. */
+  async explain(body) {
+    try {
+      return await body();
+    } catch (error) {
+      this.#printConsoles();
+      throw error;
+    }
+  }
+
+  /** (Re)starts the browser on the same profile; one that still runs is killed. */
+  async start() {
+    await this.browser?.kill9();
+    this.browser = await launch({ profile: join(this.folder, 'profile') });
+  }
+
+  /** A page with tabhub loaded and, if a name is given, the database open as `db`. */
+  async tab(database, { page = 'esm.html', options = {} } = {}) {
+    if (!this.browser) await this.start();
+    const tab = await this.browser.newTab(this.site.page(page));
+    this.#tabs.push(tab);
+    if (database) await tab.run(openDatabase, { database, options });
+    return tab;
+  }
+
+  /** Several tabs on one database, opened one after the other: the first one hosts the hub. */
+  async tabs(count, database, options) {
+    const tabs = [];
+    while (tabs.length < count) tabs.push(await this.tab(database, options));
+    return tabs;
+  }
+
+  async restart() {
+    await this.browser.close();
+    await this.start();
+  }
+
+  #printConsoles() {
+    this.#tabs.forEach((tab, at) => {
+      for (const line of tab.console.slice(-40)) process.stderr.write(`  tab ${at}: ${line}\n`);
+    });
+  }
+
+  async end() {
+    try {
+      await this.browser?.kill9();
+    } finally {
+      await this.site.close();
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+}
+
+/* Runs in the page. */
+async function openDatabase({ database, options }) {
+  globalThis.db = await tabhub.open(database, options);
+}

@@ -1,0 +1,329 @@
+//! The hub as tabs meet it: the real hub and the real `SQLite`, natively, over the memory store.
+
+mod support;
+
+use support::{World, int, text};
+use tabhub::hub::Event;
+use tabhub::store::StoreFailure;
+use tabhub::wire::{self, Op, TransactionMode};
+
+fn world_with_table() -> (World, tabhub::ids::PortId, tabhub::ids::PortId) {
+    let mut world = World::new();
+    let (a, b) = (world.tab(), world.tab());
+    world
+        .exec(a, "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT NOT NULL); INSERT INTO t VALUES (1, 'one'), (2, 'two')")
+        .unwrap();
+    (world, a, b)
+}
+
+#[test]
+fn what_one_tab_writes_every_tab_reads() {
+    let (mut world, a, b) = world_with_table();
+    assert_eq!(
+        world.query(b, "SELECT id, v FROM t ORDER BY id").unwrap(),
+        vec![vec![int(1), text("one")], vec![int(2), text("two")]]
+    );
+    world.query(b, "INSERT INTO t VALUES (3, 'three')").unwrap();
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(3)]]);
+}
+
+// At stake: an acknowledgement before the transaction completed is a lie after a crash.
+#[test]
+fn nothing_is_acknowledged_or_seen_by_others_before_it_is_durable() {
+    let (mut world, a, b) = world_with_table();
+    let insert = world.ask_query(a, "INSERT INTO t VALUES (3, 'three')", &[], None);
+    assert!(world.take(a, insert).is_none(), "not durable yet");
+    let own = world.ask_query(a, "SELECT count(*) FROM t", &[], None);
+    let other = world.ask_query(b, "SELECT count(*) FROM t", &[], None);
+    assert_eq!(world.rows(b, other).unwrap(), vec![vec![int(2)]], "others see what is durable, at once");
+    assert!(world.take(a, own).is_none(), "the writer's own read waits with its write");
+    world.settle();
+    assert!(world.rows(a, insert).is_ok());
+    assert_eq!(world.rows(a, own).unwrap(), vec![vec![int(3)]]);
+}
+
+#[test]
+fn commits_that_wait_go_together_in_one_store_transaction() {
+    let (mut world, a, b) = world_with_table();
+    let before = world.metrics(a)["groups"];
+    for n in 10..60 {
+        let tab = if n % 2 == 0 { a } else { b };
+        world.ask_query(tab, &format!("INSERT INTO t VALUES ({n}, 'x')"), &[], None);
+    }
+    world.settle();
+    let metrics = world.metrics(a);
+    assert_eq!((metrics["groups"] - before, metrics["group_commits_max"]), (2, 49));
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(52)]]);
+}
+
+#[test]
+fn everything_acknowledged_is_there_after_a_crash() {
+    let (mut world, a, _) = world_with_table();
+    for n in 3..200 {
+        world.query(a, &format!("INSERT INTO t VALUES ({n}, printf('%0500d', {n}))")).unwrap();
+    }
+    world.ask_query(a, "INSERT INTO t VALUES (1000, 'in flight')", &[], None);
+    let mut world = world.crash();
+    let tab = world.tab();
+    assert_eq!(world.query(tab, "SELECT count(*), max(id) FROM t").unwrap(), vec![vec![int(199), int(199)]]);
+    assert_eq!(world.query(tab, "PRAGMA integrity_check").unwrap(), vec![vec![text("ok")]]);
+}
+
+#[test]
+fn checkpoints_keep_the_log_short_and_a_cold_open_reads_only_what_it_needs() {
+    let (mut world, a, _) = world_with_table();
+    for n in 0..60 {
+        let sql = format!(
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 200) INSERT INTO t(v) SELECT hex(randomblob(200)) || {n} FROM c"
+        );
+        world.query(a, &sql).unwrap();
+    }
+    let metrics = world.metrics(a);
+    assert!(metrics["checkpoints"] >= 2 && metrics["log_bytes"] < 4 << 20, "{metrics:?}");
+    let mut world = world.crash();
+    let tab = world.tab();
+    assert_eq!(world.query(tab, "SELECT id FROM t WHERE id = 9000").unwrap(), vec![vec![int(9000)]]);
+    let metrics = world.metrics(tab);
+    assert!(metrics["blocks_read"] < metrics["blocks_total"] / 4, "{metrics:?}");
+    assert_eq!(world.query(tab, "SELECT count(*) FROM t").unwrap(), vec![vec![int(12002)]]);
+    assert_eq!(world.query(tab, "PRAGMA integrity_check").unwrap(), vec![vec![text("ok")]]);
+}
+
+#[test]
+fn a_transaction_is_alone_with_the_writer_and_readers_go_on() {
+    let (mut world, a, b) = world_with_table();
+    let tx = world.begin(a, TransactionMode::Immediate, 5000);
+    world.query_in(a, "UPDATE t SET v = 'changed' WHERE id = 1", Some(tx)).unwrap();
+    let waiting = world.ask_query(b, "INSERT INTO t VALUES (9, 'b')", &[], None);
+    world.settle();
+    assert!(world.take(b, waiting).is_none(), "b's write waits for a's transaction");
+    assert_eq!(world.query(b, "SELECT v FROM t WHERE id = 1").unwrap(), vec![vec![text("one")]]);
+    assert_eq!(world.query_in(a, "SELECT v FROM t WHERE id = 1", Some(tx)).unwrap(), vec![vec![text("changed")]]);
+    world.commit(a, tx).unwrap();
+    assert!(world.rows(b, waiting).is_ok(), "and goes on when it ends");
+    assert_eq!(world.query(b, "SELECT v FROM t WHERE id = 1").unwrap(), vec![vec![text("changed")]]);
+}
+
+#[test]
+fn an_idle_or_orphaned_transaction_is_rolled_back_and_says_so() {
+    let (mut world, a, b) = world_with_table();
+    let tx = world.begin(a, TransactionMode::Immediate, 1000);
+    world.query_in(a, "DELETE FROM t", Some(tx)).unwrap();
+    world.pass(1500.0);
+    assert_eq!(world.query_in(a, "SELECT 1", Some(tx)).unwrap_err().code, "HUB_TRANSACTION_TIMEOUT");
+    let tx = world.begin(a, TransactionMode::Immediate, 5000);
+    world.query_in(a, "DELETE FROM t", Some(tx)).unwrap();
+    let waiting = world.ask_query(b, "INSERT INTO t VALUES (9, 'b')", &[], None);
+    world.event(Event::Gone(a));
+    world.settle();
+    assert!(world.rows(b, waiting).is_ok());
+    assert_eq!(world.query(b, "SELECT count(*) FROM t").unwrap(), vec![vec![int(3)]]);
+}
+
+#[test]
+fn a_read_transaction_holds_its_snapshot() {
+    let (mut world, a, b) = world_with_table();
+    let tx = world.begin(a, TransactionMode::Read, 5000);
+    assert_eq!(world.query_in(a, "SELECT count(*) FROM t", Some(tx)).unwrap(), vec![vec![int(2)]]);
+    world.exec(b, "DELETE FROM t; VACUUM; CREATE TABLE u(x)").unwrap();
+    assert_eq!(world.query_in(a, "SELECT count(*) FROM t", Some(tx)).unwrap(), vec![vec![int(2)]]);
+    assert_eq!(world.query_in(a, "DELETE FROM t", Some(tx)).unwrap_err().code, "HUB_REFUSED");
+    world.commit(a, tx).unwrap();
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(0)]]);
+}
+
+#[test]
+fn a_script_is_one_transaction_unless_it_has_its_own() {
+    let (mut world, a, _) = world_with_table();
+    let error = world.exec(a, "INSERT INTO t VALUES (3, 'x'); INSERT INTO t VALUES (3, 'again')").unwrap_err();
+    assert_eq!((error.code.as_str(), error.outcome), ("SQLITE_CONSTRAINT_PRIMARYKEY", wire::Outcome::NotApplied));
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+    world.exec(a, "BEGIN; INSERT INTO t VALUES (3, 'x'); COMMIT; BEGIN; INSERT INTO t VALUES (4, 'x'); ROLLBACK").unwrap();
+    assert_eq!(world.query(a, "SELECT max(id) FROM t").unwrap(), vec![vec![int(3)]]);
+    world
+        .exec(a, "PRAGMA foreign_keys=OFF; BEGIN; CREATE TABLE c(p REFERENCES t(id)); INSERT INTO c VALUES (99); COMMIT;")
+        .unwrap();
+    assert_eq!(world.query(a, "PRAGMA foreign_keys").unwrap(), vec![vec![int(1)]]);
+    assert_eq!(world.query(a, "INSERT INTO c VALUES (98)").unwrap_err().code, "SQLITE_CONSTRAINT_FOREIGNKEY");
+    assert_eq!(world.exec(a, "BEGIN; INSERT INTO t VALUES (5, 'x')").unwrap_err().code, "HUB_TRANSACTION_CONTROL");
+    assert_eq!(world.query(a, "SELECT max(id) FROM t").unwrap(), vec![vec![int(3)]]);
+}
+
+#[test]
+fn what_a_shared_database_cannot_allow_is_refused_by_name() {
+    let (mut world, a, _) = world_with_table();
+    let tx = world.begin(a, TransactionMode::Immediate, 5000);
+    for (sql, code, inside) in [
+        ("ATTACH 'x.db' AS x", "HUB_REFUSED", false),
+        ("ATTACH '' AS x", "HUB_REFUSED", false),
+        ("VACUUM INTO 'copy.db'", "HUB_REFUSED", false),
+        ("CREATE TEMP TABLE x(a)", "HUB_REFUSED", true),
+        ("PRAGMA journal_mode = WAL", "HUB_REFUSED", true),
+        ("PRAGMA no_such_thing", "HUB_REFUSED", true),
+        ("BEGIN", "HUB_TRANSACTION_CONTROL", true),
+        ("COMMIT", "HUB_TRANSACTION_CONTROL", true),
+        ("SELECT 1; SELECT 2", "HUB_BAD_REQUEST", true),
+        (" -- nothing", "HUB_BAD_REQUEST", true),
+        ("SELECT ?", "HUB_BAD_REQUEST", true),
+        ("SELEC 1", "SQLITE_ERROR", true),
+        ("SELECT * FROM missing", "SQLITE_ERROR", true),
+        ("SELECT zeroblob(1 << 30)", "SQLITE_TOOBIG", true),
+        ("DELETE FROM sqlite_schema", "SQLITE_ERROR", true),
+    ] {
+        let inside = inside.then_some(tx);
+        if inside.is_none() {
+            continue;
+        }
+        assert_eq!(world.query_in(a, sql, inside).unwrap_err().code, code, "{sql} in a transaction");
+    }
+    world.commit(a, tx).unwrap();
+    for (sql, code) in [
+        ("ATTACH 'x.db' AS x", "HUB_REFUSED"),
+        ("ATTACH '' AS x", "HUB_REFUSED"),
+        ("VACUUM INTO 'copy.db'", "HUB_REFUSED"),
+        ("BEGIN", "HUB_TRANSACTION_CONTROL"),
+        ("SAVEPOINT s", "HUB_TRANSACTION_CONTROL"),
+        ("SELECT zeroblob(1 << 30)", "SQLITE_TOOBIG"),
+    ] {
+        assert_eq!(world.query(a, sql).unwrap_err().code, code, "{sql}");
+    }
+    world.query(a, "VACUUM").unwrap();
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+}
+
+#[test]
+fn a_statement_that_never_ends_is_stopped_at_its_timeout_and_others_go_on() {
+    let (mut world, a, b) = world_with_table();
+    let shape = wire::ParamsShape { count: 0, names: None };
+    let sql = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT count(*) FROM c";
+    let query = wire::Query { sql: sql.into(), params: shape, tx: None, durability: None, timeout: Some(300) };
+    let id = world.send(a, Op::Query(query), &support::encode_values(&[]));
+    assert_eq!(world.rows(a, id).unwrap_err().code, "HUB_TIMEOUT");
+    assert_eq!(world.query(b, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+}
+
+#[test]
+fn a_full_disk_rolls_back_and_the_database_goes_on() {
+    let (mut world, a, b) = world_with_table();
+    let insert = world.ask_query(a, "INSERT INTO t VALUES (3, 'lost')", &[], None);
+    let also = world.ask_query(b, "INSERT INTO t VALUES (4, 'lost too')", &[], None);
+    world.answer_store(Err(StoreFailure::NotApplied(tabhub::error::Error::full())));
+    world.settle();
+    for (tab, id) in [(a, insert), (b, also)] {
+        let error = world.rows(tab, id).unwrap_err();
+        assert_eq!((error.code.as_str(), error.outcome), ("SQLITE_FULL", wire::Outcome::NotApplied));
+    }
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+    world.query(a, "INSERT INTO t VALUES (3, 'stored')").unwrap();
+    assert_eq!(world.query(b, "SELECT v FROM t WHERE id = 3").unwrap(), vec![vec![text("stored")]]);
+    assert_eq!(world.query(b, "PRAGMA integrity_check").unwrap(), vec![vec![text("ok")]]);
+}
+
+#[test]
+fn a_fenced_hub_tells_everybody_and_writes_no_more() {
+    let (mut world, a, _) = world_with_table();
+    let mut second = World::over(world.store.clone());
+    second.tab();
+    world.store = second.store;
+    let error = world.query(a, "INSERT INTO t VALUES (3, 'zombie')").unwrap_err();
+    assert_eq!((error.code.as_str(), error.outcome), ("HUB_FENCED", wire::Outcome::NotApplied));
+    assert_eq!(world.query(a, "SELECT 1").unwrap_err().code, "HUB_FENCED");
+    let mut third = World::over(world.store);
+    let tab = third.tab();
+    assert_eq!(third.query(tab, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+}
+
+#[test]
+fn an_export_is_a_file_that_imports_again_and_other_tabs_see_the_new_database() {
+    let (mut world, a, b) = world_with_table();
+    world.exec(a, "CREATE TABLE big(x); INSERT INTO big WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 3000) SELECT randomblob(500) FROM c").unwrap();
+    let file = world.export(a);
+    world.exec(b, "DROP TABLE big; DELETE FROM t").unwrap();
+    let tx = world.begin(b, TransactionMode::Read, 5000);
+    world.import(a, &file).unwrap();
+    assert_eq!(world.query_in(b, "SELECT 1", Some(tx)).unwrap_err().code, "HUB_TRANSACTION_LOST");
+    assert_eq!(world.query(b, "SELECT count(*) FROM big").unwrap(), vec![vec![int(3000)]]);
+    assert_eq!(world.export(b), file);
+    world.query(b, "INSERT INTO t VALUES (3, 'after')").unwrap();
+    let mut world = world.crash();
+    let tab = world.tab();
+    assert_eq!(world.query(tab, "SELECT count(*) FROM t").unwrap(), vec![vec![int(3)]]);
+    assert_eq!(world.query(tab, "PRAGMA integrity_check").unwrap(), vec![vec![text("ok")]]);
+}
+
+#[test]
+fn a_broken_import_leaves_the_database_as_it_was() {
+    let (mut world, a, _) = world_with_table();
+    let file = world.export(a);
+    for bad in [
+        b"not a database, but long enough to look at".repeat(20),
+        file[..file.len() - 4096].to_vec(),
+        file[..5000].to_vec(),
+        vec![],
+    ] {
+        assert_eq!(world.import(a, &bad).unwrap_err().code, "HUB_NOT_A_DATABASE");
+        assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+    }
+    world.query(a, "INSERT INTO t VALUES (3, 'x')").unwrap();
+    let groups = world.store.values().keys().filter(|k| matches!(k, tabhub::store::Key::Group(g, _) if g.0 != 1)).count();
+    assert_eq!(groups, 0, "nothing of an abandoned import stays");
+}
+
+#[test]
+fn a_cursor_sends_no_more_than_its_tab_takes_and_reads_one_snapshot() {
+    let (mut world, a, b) = world_with_table();
+    world
+        .exec(
+            a,
+            "INSERT INTO t(v) WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 10000) SELECT i FROM c",
+        )
+        .unwrap();
+    let shape = wire::ParamsShape { count: 0, names: None };
+    let id = world.send(
+        a,
+        Op::Iterate(wire::Iterate { sql: "SELECT id, v FROM t".into(), params: shape, timeout: None }),
+        &support::encode_values(&[]),
+    );
+    world.settle();
+    world.exec(b, "DELETE FROM t").unwrap();
+    let (mut rows, mut taken) = (0, 0);
+    loop {
+        let answer = world.take(a, id).expect("a chunk for each credit");
+        assert!(taken > 0 || world.metrics(a)["cursors_open"] == 1);
+        let wire::Body::Chunk(chunk) = answer.body else { panic!("{:?}", answer.body) };
+        (rows, taken) = (rows + chunk.rows, taken + 1);
+        if chunk.end {
+            break;
+        }
+        world.send(a, Op::Pull(wire::Pull { target: id }), &[]);
+        assert!(
+            taken < 2
+                || world.take(a, id).is_some_and(|next| {
+                    rows += if let wire::Body::Chunk(c) = &next.body { c.rows } else { 0 };
+                    taken += 1;
+                    !matches!(next.body, wire::Body::Chunk(wire::Chunk { end: true, .. })) && {
+                        world.send(a, Op::Pull(wire::Pull { target: id }), &[]);
+                        true
+                    }
+                })
+                || rows == 10002
+        );
+        if rows == 10002 {
+            break;
+        }
+    }
+    assert_eq!(rows, 10002);
+}
+
+#[test]
+fn foreign_bytes_get_a_typed_answer_and_nothing_breaks() {
+    let (mut world, a, _) = world_with_table();
+    for frame in [&b""[..], b"abc", b"\xff\xff\xff\xff{}", b"\x02\0\0\0{}\0\0", &[0; 64]] {
+        world.event(Event::Message(a, frame));
+        let answer = world.take(a, 0).expect("an answer");
+        assert!(matches!(answer.body, wire::Body::Error(ref e) if e.code == "HUB_PROTOCOL"), "{answer:?}");
+    }
+    let id = world.ask_query(a, "SELECT ?", &[int(1)], Some(77));
+    assert_eq!(world.rows(a, id).unwrap_err().code, "HUB_TRANSACTION_CLOSED");
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+}

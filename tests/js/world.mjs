@@ -1,0 +1,156 @@
+/**
+ * A world for the client: a scripted hub behind a real MessageChannel, Web Locks, a clock that only moves when told. The client in it is
+ * the real one.
+ */
+import nodeTest from 'node:test';
+import { MessageChannel } from 'node:worker_threads';
+import { HubError, openDatabase, PROTOCOL_VERSION } from './client.mjs';
+import { readBlocks, readRequest, responseFrame } from './wire.mjs';
+
+const WAIT_MS = 2_000;
+
+/** node's test with a deadline: what hangs is a failure, not a runner that stands still. */
+export const test = (name, body) => nodeTest(name, { timeout: 10_000 }, body);
+
+/** Fails with `what` unless `promise` settles in time. */
+export function within(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS} ms for ${what}`)), WAIT_MS); });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Lets everything that is under way on the channels arrive. */
+export const settle = async () => { for (let turn = 0; turn < 6; turn++) await new Promise(resolve => setImmediate(resolve)); };
+
+/** Web Locks as far as the client uses them: exclusive and shared, queued in order, abortable while queued. */
+export class FakeLocks {
+  #queues = new Map();
+
+  request = (name, ...rest) => {
+    const callback = rest.at(-1);
+    const { mode = 'exclusive', signal } = rest.length > 1 ? rest[0] : {};
+    return new Promise((resolve, reject) => {
+      const queue = this.#queues.get(name) ?? this.#queues.set(name, []).get(name);
+      const entry = { mode, held: false, resolve, reject, callback };
+      queue.push(entry);
+      signal?.addEventListener('abort', () => {
+        if (!entry.held) { this.#remove(name, entry); reject(signal.reason); }
+      });
+      queueMicrotask(() => this.#grant(name));
+    });
+  };
+
+  isHeld = name => (this.#queues.get(name) ?? []).some(entry => entry.held);
+  names = () => [...this.#queues].filter(([, queue]) => queue.length > 0).map(([name]) => name);
+
+  #grant(name) {
+    const queue = this.#queues.get(name);
+    for (const entry of queue) {
+      if (entry.held) continue;
+      if (queue.some(other => other.held && (other.mode === 'exclusive' || entry.mode === 'exclusive'))) break;
+      entry.held = true;
+      Promise.resolve(entry.callback({ name })).then(entry.resolve, entry.reject).finally(() => this.#remove(name, entry));
+    }
+  }
+
+  #remove(name, entry) {
+    const queue = this.#queues.get(name);
+    queue.splice(queue.indexOf(entry), 1);
+    this.#grant(name);
+  }
+}
+
+/** A hub that answers by script: `{ query: (request, hub) => … }`. What has no script is only recorded. */
+export class FakeHub {
+  received = [];
+  #waiting = [];
+
+  constructor(port, locks, script, instance = 'hub-1') {
+    Object.assign(this, { port, locks, script, instance });
+    port.on('message', data => this.#receive(data));
+  }
+
+  reply(re, body, blocks = []) {
+    const frame = responseFrame({ hub: this.instance, re, body }, blocks);
+    this.post(frame.buffer.slice(frame.byteOffset, frame.byteOffset + frame.byteLength));
+  }
+
+  post(data) { this.port.postMessage(data); }
+
+  /** The next request of `kind` that no one has taken yet. */
+  take(kind) {
+    const index = this.received.findIndex(request => kind in request.op);
+    if (index >= 0) return Promise.resolve(this.received.splice(index, 1)[0]);
+    return within(new Promise(resolve => this.#waiting.push({ kind, resolve })), `a '${kind}' request`);
+  }
+
+  has(kind) { return this.received.some(request => kind in request.op); }
+
+  welcome({ id }, about = {}) {
+    this.locks?.request(`tabhub:app.db:hub:${this.instance}`, () => new Promise(release => { this.die = release; }));
+    this.reply(id, { welcome: { protocol: PROTOCOL_VERSION, version: '0.1.0', sqlite: '3.53.4', persistence: 'indexeddb', epoch: 7, ...about } });
+  }
+
+  #receive(data) {
+    const request = readRequest(data);
+    request.kind = Object.keys(request.op)[0];
+    Object.defineProperty(request, 'blocks', { get: () => readBlocks(request.payload) });
+    this.script[request.kind]?.(request, this);
+    const waiting = this.#waiting.findIndex(({ kind }) => kind === request.kind);
+    if (waiting >= 0) this.#waiting.splice(waiting, 1)[0].resolve(request);
+    else this.received.push(request);
+  }
+}
+
+const DEFAULT_SCRIPT = {
+  hello: (request, hub) => hub.welcome(request),
+  close: ({ id }, hub) => hub.reply(id, { done: { changes: 0, last_insert_rowid: '0' } }),
+};
+
+/** An environment with its hub. `open()` opens the database in it. `t` is node's test context: it takes the world down. */
+export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overrides } = {}) {
+  const { port1, port2 } = new MessageChannel();
+  const timers = new Set();
+  const world = { locks, logs: [], hub: new FakeHub(port2, locks, { ...DEFAULT_SCRIPT, ...script }), connects: [] };
+  t.after(() => { port1.close(); port2.close(); });
+  world.env = {
+    connect(url, workerName, receiver) {
+      world.connects.push({ url, workerName });
+      world.receiver = receiver;
+      port1.on('message', data => receiver.message(data));
+      return { send: frame => port1.postMessage(frame, [frame]), close: () => { world.portClosed = true; port1.close(); } };
+    },
+    locks,
+    missing: null,
+    baseUrl: 'https://app.example/page/',
+    uuid: () => 'client-1',
+    timer(ms, callback) {
+      const entry = { at: world.now + ms, callback };
+      timers.add(entry);
+      return () => timers.delete(entry);
+    },
+    log: (database, event) => world.logs.push({ database, ...event }),
+    ...overrides,
+  };
+  world.now = 0;
+  world.timers = timers;
+  world.advance = ms => {
+    world.now += ms;
+    for (const entry of [...timers]) if (entry.at <= world.now && timers.delete(entry)) entry.callback();
+  };
+  world.open = options => within(openDatabase(world.env, 'https://app.example/lib/hub.js', 'app.db', options), 'open');
+  return world;
+}
+
+/** Asserts that `promise` rejects with a HubError of `code`, in time, and answers it. */
+export async function rejects(promise, code, outcome = 'not-applied') {
+  const error = await within(Promise.resolve(promise).then(value => { throw new Error(`resolved with ${JSON.stringify(value)} instead of ${code}`); }, thrown => thrown), code);
+  if (!(error instanceof HubError) || error.code !== code || error.outcome !== outcome) {
+    throw new Error(`expected ${code} (${outcome}), got ${error.code} (${error.outcome})`, { cause: error });
+  }
+  return error;
+}
+
+/** The body of a result without rows. */
+export const noRows = { rows: { columns: [], rows: 0, changes: 0, last_insert_rowid: '0' } };
+export const done = { done: { changes: 0, last_insert_rowid: '0' } };
