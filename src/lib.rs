@@ -20,6 +20,7 @@ pub mod error;
 mod ffi;
 pub mod hub;
 pub mod ids;
+mod sorted;
 pub mod store;
 pub mod vfs;
 pub mod wire;

@@ -265,7 +265,7 @@ fn a_broken_import_leaves_the_database_as_it_was() {
         assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
     }
     world.query(a, "INSERT INTO t VALUES (3, 'x')").unwrap();
-    let groups = world.store.values().keys().filter(|k| matches!(k, tabhub::store::Key::Group(g, _) if g.0 != 1)).count();
+    let groups = world.store.keys().filter(|k| matches!(k, tabhub::store::Key::Group(g, _) if g.0 != 1)).count();
     assert_eq!(groups, 0, "nothing of an abandoned import stays");
 }
 

@@ -13,11 +13,12 @@ use super::writer::{Slot, Turn};
 use crate::engine::{Attempt, Clock, Connection, Sql};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, OpId, PortId, TxId};
+use crate::sorted::SortedMap;
 use crate::store::{Durability, Pager, Progress, StoreResult};
 use crate::vfs::{ReadAt, Role};
 use crate::wire::{self, Op};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How long a statement may wait and run where the call names no timeout.
@@ -36,14 +37,13 @@ pub struct Database {
     pub(super) clock: Clock,
     pub(super) writer: Option<Connection>,
     reader: Option<Connection>,
-    pub(super) sessions: BTreeMap<PortId, Session>,
-    pub(super) lanes: BTreeMap<PortId, VecDeque<Job>>,
+    pub(super) sessions: SortedMap<PortId, Session>,
     /// Reads that wait for their blocks.
     pub(super) reads: Vec<Job>,
     pub(super) inside_reads: Vec<(TxId, Job)>,
     pub(super) turns: VecDeque<Turn>,
     pub(super) slot: Slot,
-    pub(super) read_transactions: BTreeMap<TxId, ReadTransaction>,
+    pub(super) read_transactions: SortedMap<TxId, ReadTransaction>,
     pub(super) streams: Vec<Stream>,
     outbox: Outbox,
     pub(super) counters: Counters,
@@ -66,13 +66,12 @@ impl Database {
             clock,
             writer: None,
             reader: None,
-            sessions: BTreeMap::new(),
-            lanes: BTreeMap::new(),
+            sessions: SortedMap::default(),
             reads: vec![],
             inside_reads: vec![],
             turns: VecDeque::new(),
             slot: Slot::Free,
-            read_transactions: BTreeMap::new(),
+            read_transactions: SortedMap::default(),
             streams: vec![],
             outbox: Outbox::default(),
             counters: Counters::default(),
@@ -89,7 +88,7 @@ impl Database {
     }
 
     pub fn knows(&self, port: PortId) -> bool {
-        self.sessions.contains_key(&port)
+        self.sessions.contains_key(port)
     }
 
     pub fn admit(&mut self, port: PortId, durability: Durability) {
@@ -174,7 +173,9 @@ impl Database {
 
     fn ask(&mut self, port: PortId, id: u64, ask: Ask, durability: Option<wire::Durability>, timeout: Option<u32>, now: f64) {
         let job = self.job(port, id, ask, durability, timeout, now);
-        self.lanes.entry(port).or_default().push_back(job);
+        if let Some(session) = self.sessions.get_mut(port) {
+            session.lane.push_back(job);
+        }
     }
 
     fn job(
@@ -187,7 +188,7 @@ impl Database {
         now: f64,
     ) -> Job {
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        let default = self.sessions.get(&port).map_or(Durability::Strict, |s| s.durability);
+        let default = self.sessions.get(port).map_or(Durability::Strict, |s| s.durability);
         Job {
             port,
             id,
@@ -238,7 +239,7 @@ impl Database {
                     }
                 }
                 Progress::Fetched => {}
-                Progress::FetchFailed(groups, error) => self.fetch_failed(&groups, &error),
+                Progress::FetchFailed(first, last, error) => self.fetch_failed(first, last, &error),
                 Progress::CommitsLost(error) => self.commits_lost(&error),
                 Progress::ImportStep(result) => self.import_step(result),
                 Progress::Imported => self.imported(),
@@ -276,16 +277,16 @@ impl Database {
         for job in self.take_jobs(|_| true) {
             self.fail_job(&job, error, None);
         }
-        let ports: Vec<_> = self.sessions.keys().copied().collect();
+        let ports: Vec<_> = self.sessions.keys().collect();
         for port in ports {
             self.reply_now(port, 0, Reply::bare(wire::Body::Fatal(wire_error(error, None, None))));
         }
         self.failure = Some(error.clone());
     }
 
-    fn fetch_failed(&mut self, groups: &BTreeSet<GroupNo>, error: &Error) {
+    fn fetch_failed(&mut self, first: GroupNo, last: GroupNo, error: &Error) {
         let grouping = self.pager.borrow().grouping();
-        let hit = |misses: &[BlockNo]| misses.iter().any(|b| groups.contains(&grouping.group_of(*b)));
+        let hit = |misses: &[BlockNo]| misses.iter().any(|b| (first..=last).contains(&grouping.group_of(*b)));
         for job in self.take_jobs(|job| hit(&job.misses)) {
             self.fail_job(&job, error, None);
         }
@@ -310,7 +311,7 @@ impl Database {
         self.end_streams(&closed, |stream| stream.job.port == port);
         self.end_read_transactions(&closed, |read| read.port == port);
         self.outbox.forget(port);
-        self.sessions.remove(&port);
+        self.sessions.remove(port);
     }
 
     /// Stops a request that has not been carried out yet; one that has is left to its reply.
@@ -328,8 +329,8 @@ impl Database {
     /// Takes every waiting request that `which` picks from wherever it waits.
     fn take_jobs(&mut self, which: impl Fn(&Job) -> bool) -> Vec<Job> {
         let mut taken = vec![];
-        for lane in self.lanes.values_mut() {
-            taken.extend(extract(lane, &which));
+        for session in self.sessions.values_mut() {
+            taken.extend(extract(&mut session.lane, &which));
         }
         taken.extend(self.reads.extract_if(.., |job| which(job)));
         taken.extend(self.inside_reads.extract_if(.., |(_, job)| which(job)).map(|(_, job)| job));
@@ -346,19 +347,29 @@ impl Database {
     }
 
     pub(super) fn end_read_transactions(&mut self, why: &Error, which: impl Fn(&ReadTransaction) -> bool) {
-        let over: Vec<_> = self.read_transactions.extract_if(.., |_, read| which(read)).collect();
-        for (tx, read) in over {
-            self.pager.borrow_mut().unpin(read.at);
-            if let Some(session) = self.sessions.get_mut(&read.port) {
-                session.transaction_ended(tx, why.clone());
+        let (pager, sessions) = (&self.pager, &mut self.sessions);
+        self.read_transactions.retain(|tx, read| {
+            let over = which(read);
+            if over {
+                pager.borrow_mut().unpin(read.at);
             }
-        }
+            if let Some(session) = sessions.get_mut(read.port).filter(|_| over) {
+                session.transaction_ended(*tx, why.clone());
+            }
+            !over
+        });
     }
 
     // ---- deadlines
 
     pub fn next_deadline(&self) -> Option<f64> {
-        let jobs = self.lanes.values().flatten().chain(&self.reads).chain(self.turns.iter().map(|t| &t.0)).map(|j| j.deadline);
+        let jobs = self
+            .sessions
+            .values()
+            .flat_map(|session| &session.lane)
+            .chain(&self.reads)
+            .chain(self.turns.iter().map(|t| &t.0))
+            .map(|j| j.deadline);
         let inside = self.inside_reads.iter().map(|(_, j)| j.deadline);
         let reads = self.read_transactions.values().map(|r| r.deadline);
         let slot = match &self.slot {
@@ -396,7 +407,7 @@ impl Database {
 
     /// The snapshot that a tab reads: the newest durable commit, and never one before its own last write.
     pub(super) fn snapshot_of(&self, port: PortId) -> CommitSeq {
-        let own = self.sessions.get(&port).map_or(CommitSeq(0), |s| s.last_write);
+        let own = self.sessions.get(port).map_or(CommitSeq(0), |s| s.last_write);
         self.pager.borrow().durable().max(own)
     }
 
@@ -472,13 +483,13 @@ impl Database {
     }
 
     fn log(&mut self, level: wire::LogLevel, message: &str) {
-        let ports: Vec<_> = self.sessions.keys().copied().collect();
+        let ports: Vec<_> = self.sessions.keys().collect();
         for port in ports {
             self.reply_now(port, 0, Reply::bare(wire::Body::Log(wire::Log { level, message: message.into() })));
         }
     }
 
-    fn metrics(&self) -> BTreeMap<String, u64> {
+    fn metrics(&self) -> wire::Figures {
         let pager = self.pager.borrow();
         let (resident, log_bytes, log_records) = pager.sizes();
         let c = pager.counters();
@@ -511,7 +522,8 @@ impl Database {
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+        .collect::<Vec<_>>()
+        .into()
     }
 }
 

@@ -55,16 +55,15 @@ enum Admission {
 impl Database {
     /// Moves every lane on as far as it goes.
     pub(super) fn pump_lanes(&mut self, now: f64) {
-        let ports: Vec<_> = self.lanes.keys().copied().collect();
-        for port in ports {
-            while let Some(job) = self.lanes.get_mut(&port).and_then(std::collections::VecDeque::pop_front) {
+        let busy: Vec<_> = self.sessions.iter().filter(|(_, session)| !session.lane.is_empty()).map(|(port, _)| port).collect();
+        for port in busy {
+            while let Some(job) = self.sessions.get_mut(port).and_then(|session| session.lane.pop_front()) {
                 if let Admission::Waits(job) = self.admit_job(job, now) {
-                    self.lanes.entry(port).or_default().push_front(job);
+                    if let Some(session) = self.sessions.get_mut(port) {
+                        session.lane.push_front(job);
+                    }
                     break;
                 }
-            }
-            if self.lanes.get(&port).is_some_and(std::collections::VecDeque::is_empty) {
-                self.lanes.remove(&port);
             }
         }
     }
@@ -148,7 +147,7 @@ impl Database {
     pub(super) fn try_read(&mut self, job: &mut Job, at: CommitSeq) -> Result<super::reply::Reply, Failure> {
         job.enter_unit();
         self.counters.reads += 1;
-        let rowid = self.sessions.get(&job.port).map_or(0, |s| s.last_rowid);
+        let rowid = self.sessions.get(job.port).map_or(0, |s| s.last_rowid);
         let Ask::Work(Work::Query(call)) = &job.ask else {
             return Err(Error::BadRequest("only a query can be a read".into()).into());
         };

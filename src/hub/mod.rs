@@ -29,7 +29,6 @@ use crate::store::{Pager, StoreFailure, StoreOp, StoreReply, StoreResult};
 use crate::wire;
 use database::Database;
 use reply::{Reply, wire_error};
-use std::collections::BTreeSet;
 
 /// What a hub is created with.
 pub struct HubConfig {
@@ -86,7 +85,7 @@ pub struct Hub {
     config: HubConfig,
     phase: Phase,
     /// Connected ports that have not been greeted yet.
-    strangers: BTreeSet<PortId>,
+    strangers: Vec<PortId>,
     memory: bool,
     actions: Vec<Action>,
 }
@@ -97,14 +96,14 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         let phase = Phase::Opening { asked: false, greetings: vec![] };
-        Self { config, phase, strangers: BTreeSet::new(), memory: false, actions: vec![] }
+        Self { config, phase, strangers: vec![], memory: false, actions: vec![] }
     }
 
     /// Takes one event at `now` (ms since 1970); returns what is to be done, in order.
     pub fn handle(&mut self, event: Event<'_>, now: f64) -> Vec<Action> {
         match event {
             Event::Connected(port) => {
-                self.strangers.insert(port);
+                self.strangers.push(port);
             }
             Event::Message(port, frame) => self.message(port, frame, now),
             Event::Gone(port) => self.gone(port, now),
@@ -162,7 +161,7 @@ impl Hub {
     }
 
     fn hello(&mut self, port: PortId, id: u64, hello: wire::Hello) {
-        if !self.strangers.remove(&port) {
+        if !self.strangers.contains(&port) {
             return self.refuse(port, id, &Error::BadRequest("this port has said hello before".into()));
         }
         if hello.protocol != wire::PROTOCOL_VERSION {
@@ -173,6 +172,7 @@ impl Hub {
             ));
             return self.refuse(port, id, &error);
         }
+        self.strangers.retain(|p| *p != port);
         match &mut self.phase {
             Phase::Opening { asked, greetings } => {
                 greetings.push((port, id, hello));
@@ -244,7 +244,7 @@ impl Hub {
     }
 
     fn gone(&mut self, port: PortId, now: f64) {
-        self.strangers.remove(&port);
+        self.strangers.retain(|p| *p != port);
         match &mut self.phase {
             Phase::Opening { greetings, .. } => greetings.retain(|(p, ..)| *p != port),
             Phase::Open(database) => database.end_session(port, now),

@@ -1,5 +1,6 @@
 //! What the hub knows of one tab.
 
+use super::lanes::Job;
 use crate::error::Error;
 use crate::ids::{CommitSeq, TxId};
 use crate::store::Durability;
@@ -16,12 +17,14 @@ pub struct Session {
     pub last_write: CommitSeq,
     /// `last_insert_rowid()` as this tab knows it; the connection is shared.
     pub last_rowid: i64,
+    /// Requests that are not under way yet, in order.
+    pub lane: VecDeque<Job>,
     ended: VecDeque<(TxId, Error)>,
 }
 
 impl Session {
     pub fn new(durability: Durability) -> Self {
-        Self { durability, last_write: CommitSeq(0), last_rowid: 0, ended: VecDeque::new() }
+        Self { durability, last_write: CommitSeq(0), last_rowid: 0, lane: VecDeque::new(), ended: VecDeque::new() }
     }
 
     /// Remembers why a transaction ended without its tab's doing.

@@ -106,7 +106,7 @@ impl Database {
     pub(super) fn begin_transaction(&mut self, port: PortId, id: u64, durability: Durability, idle_ms: f64, now: f64) {
         let tx = self.next_tx();
         let base = self.pager.borrow().published();
-        let rowid = self.sessions.get(&port).map_or(0, |s| s.last_rowid);
+        let rowid = self.sessions.get(port).map_or(0, |s| s.last_rowid);
         let transaction = Transaction {
             id: tx,
             port,
@@ -135,7 +135,7 @@ impl Database {
 
     /// A request that names a transaction.
     pub(super) fn request_inside(&mut self, tx: TxId, job: Job, now: f64) {
-        if let Some(read) = self.read_transactions.get_mut(&tx).filter(|read| read.port == job.port) {
+        if let Some(read) = self.read_transactions.get_mut(tx).filter(|read| read.port == job.port) {
             read.deadline = f64::INFINITY;
             self.inside_reads.push((tx, job));
             return self.pump_inside_reads(now);
@@ -182,14 +182,14 @@ impl Database {
     }
 
     fn why_ended(&self, port: PortId, tx: TxId) -> Error {
-        self.sessions.get(&port).map_or_else(|| Error::TransactionClosed("the session is over".into()), |s| s.why_ended(tx))
+        self.sessions.get(port).map_or_else(|| Error::TransactionClosed("the session is over".into()), |s| s.why_ended(tx))
     }
 
     /// Ends a read transaction, if it is one.
     fn end_read(&mut self, port: PortId, tx: TxId) -> bool {
-        let Some(read) = self.read_transactions.get(&tx).filter(|read| read.port == port) else { return false };
+        let Some(read) = self.read_transactions.get(tx).filter(|read| read.port == port) else { return false };
         self.pager.borrow_mut().unpin(read.at);
-        self.read_transactions.remove(&tx);
+        self.read_transactions.remove(tx);
         true
     }
 
@@ -199,7 +199,7 @@ impl Database {
         if let Some(writer) = &mut self.writer {
             writer.rollback();
         }
-        if let Some(session) = self.sessions.get_mut(&open.port) {
+        if let Some(session) = self.sessions.get_mut(open.port) {
             session.transaction_ended(open.id, why.clone());
         }
         for step in open.waiting.drain(..) {
@@ -236,7 +236,7 @@ impl Database {
                         self.slot = Slot::Transaction(open);
                     }
                     Step::Commit { id } => {
-                        if let Some(session) = self.sessions.get_mut(&open.port) {
+                        if let Some(session) = self.sessions.get_mut(open.port) {
                             session.last_rowid = open.last_rowid;
                         }
                         self.acknowledge(open.port, id, reply, committed);
@@ -282,15 +282,15 @@ impl Database {
 
     /// Runs statements of read transactions whose blocks are there, each tab's in order.
     pub(super) fn pump_inside_reads(&mut self, now: f64) {
-        let mut held = std::collections::BTreeSet::new();
+        let mut held = vec![];
         for (tx, mut job) in std::mem::take(&mut self.inside_reads) {
-            let Some(at) = self.read_transactions.get(&tx).map(|read| read.at) else {
+            let Some(at) = self.read_transactions.get(tx).map(|read| read.at) else {
                 let error = self.why_ended(job.port, tx);
                 self.fail_job(&job, &error, None);
                 continue;
             };
             if held.contains(&tx) || !self.are_resident(&job.misses) {
-                held.insert(tx);
+                held.push(tx);
                 self.inside_reads.push((tx, job));
                 continue;
             }
@@ -298,13 +298,13 @@ impl Database {
                 Ok(reply) => self.reply_after(at, job.port, job.id, reply),
                 Err(Failure::Missed(blocks)) => {
                     self.fetch_for(&mut job, blocks);
-                    held.insert(tx);
+                    held.push(tx);
                     self.inside_reads.push((tx, job));
                     continue;
                 }
                 Err(Failure::Failed(error)) => self.fail_job(&job, &error, None),
             }
-            if let Some(read) = self.read_transactions.get_mut(&tx) {
+            if let Some(read) = self.read_transactions.get_mut(tx) {
                 read.deadline = now + read.idle_ms;
             }
         }

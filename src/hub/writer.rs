@@ -75,7 +75,7 @@ impl Database {
     fn try_work(&mut self, job: &mut Job) -> Result<(Reply, Option<CommitSeq>), WorkFailure> {
         job.enter_unit();
         self.counters.writes += 1;
-        let rowid = self.sessions.get(&job.port).map_or(0, |s| s.last_rowid);
+        let rowid = self.sessions.get(job.port).map_or(0, |s| s.last_rowid);
         let (deadline, durability) = (job.deadline, job.durability);
         let Ask::Work(work) = &mut job.ask else { unreachable!("only work is done here") };
         let writer = self.writer()?;
@@ -87,7 +87,7 @@ impl Database {
             writer.rollback();
         }
         let rowid = writer.last_insert_rowid();
-        if let (Ok(_), Some(session)) = (&result, self.sessions.get_mut(&job.port)) {
+        if let (Ok(_), Some(session)) = (&result, self.sessions.get_mut(job.port)) {
             session.last_rowid = rowid;
         }
         result
@@ -97,7 +97,7 @@ impl Database {
     pub(super) fn acknowledge(&mut self, port: PortId, id: u64, reply: Reply, committed: Option<CommitSeq>) {
         // What changed nothing may still have read a commit that is not durable yet.
         let after = committed.unwrap_or_else(|| self.pager.borrow().published());
-        if let (Some(session), Some(seq)) = (self.sessions.get_mut(&port), committed) {
+        if let (Some(session), Some(seq)) = (self.sessions.get_mut(port), committed) {
             session.last_write = seq;
         }
         self.reply_after(after, port, id, reply);

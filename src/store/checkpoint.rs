@@ -9,7 +9,7 @@ use super::log::LogEntry;
 use super::ops::{Key, Write};
 use super::versions::{Lookup, Versions};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// A checkpoint begins when the log outgrows either: both bound what recovery must read.
 pub const LOG_BYTES_MAX: usize = 2 << 20;
@@ -21,7 +21,7 @@ const STEP_GROUPS: usize = 8;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// These groups must be in memory first.
-    Fetch(BTreeSet<GroupNo>),
+    Fetch(Vec<GroupNo>),
     /// Write these, then ask again.
     Fold(Vec<Write>),
     /// Write these and use the header from then on: the checkpoint is complete.
@@ -38,9 +38,11 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// `logged`: every block that the folded records changed (more do no harm).
     #[must_use]
-    pub fn new(through: LogEntry, logged: &BTreeSet<BlockNo>, grouping: Grouping) -> Self {
-        let groups: BTreeSet<_> = logged.iter().map(|block| grouping.group_of(*block)).collect();
-        Self { through, groups: groups.into_iter().collect() }
+    pub fn new(through: LogEntry, logged: &[BlockNo], grouping: Grouping) -> Self {
+        let mut groups: Vec<_> = logged.iter().map(|block| grouping.group_of(*block)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        Self { through, groups: groups.into() }
     }
 
     #[must_use]
@@ -58,7 +60,7 @@ impl Checkpoint {
             return self.finish(header, grouping, blocks);
         }
         let found: Vec<_> = step.iter().map(|group| (*group, self.contents(*group, versions, grouping, blocks))).collect();
-        let missing: BTreeSet<_> = found.iter().filter(|(_, contents)| contents.is_none()).map(|(group, _)| *group).collect();
+        let missing: Vec<_> = found.iter().filter(|(_, contents)| contents.is_none()).map(|(group, _)| *group).collect();
         if !missing.is_empty() {
             return Step::Fetch(missing);
         }

@@ -5,11 +5,11 @@ use super::header::{check_epoch, claim};
 use super::ops::{BlockStore, Key, StoreFailure, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
 use crate::error::Error;
 use crate::ids::{LogPos, OpId};
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    values: BTreeMap<Key, Vec<u8>>,
+    values: SortedMap<Key, Vec<u8>>,
     completed: Vec<(OpId, StoreResult)>,
 }
 
@@ -24,9 +24,9 @@ impl MemoryStore {
         std::mem::take(&mut self.completed)
     }
 
-    /// The stored values, for tests that look at or damage them.
-    pub fn values(&mut self) -> &mut BTreeMap<Key, Vec<u8>> {
-        &mut self.values
+    /// The keys of the stored values, in order.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.values.keys()
     }
 
     /// Carries one operation out.
@@ -37,11 +37,13 @@ impl MemoryStore {
         match op {
             StoreOp::Open => self.open().map_err(StoreFailure::NotApplied),
             StoreOp::ReadGroups(generation, first, last) => {
-                let range = Key::Group(generation, first)..=Key::Group(generation, last);
-                let groups = self.values.range(range).filter_map(|(key, value)| match key {
-                    Key::Group(_, number) => Some((*number, value.clone())),
-                    _ => None,
-                });
+                let groups =
+                    self.values.range(Key::Group(generation, first), Key::Group(generation, last)).filter_map(|(key, value)| {
+                        match key {
+                            Key::Group(_, number) => Some((number, value.clone())),
+                            _ => None,
+                        }
+                    });
                 Ok(StoreReply::Groups(groups.collect()))
             }
             StoreOp::Write(batch) => self.write(batch).map_err(StoreFailure::NotApplied),
@@ -49,10 +51,10 @@ impl MemoryStore {
     }
 
     fn open(&mut self) -> Result<StoreReply, Error> {
-        let (header, bytes) = claim(self.values.get(&Key::Header).map(Vec::as_slice))?;
+        let (header, bytes) = claim(self.values.get(Key::Header).map(Vec::as_slice))?;
         self.values.insert(Key::Header, bytes);
         self.values.retain(|key, _| !matches!(key, Key::Group(generation, _) if *generation != header.generation));
-        let log = self.values.range(Key::Log(LogPos(0))..=Key::Log(LogPos(u64::MAX)));
+        let log = self.values.range(Key::Log(LogPos(0)), Key::Log(LogPos(u64::MAX)));
         let log = log.filter_map(|(key, value)| match key {
             Key::Log(position) => Some((position.0, value.clone())),
             _ => None,
@@ -62,7 +64,7 @@ impl MemoryStore {
     }
 
     fn write(&mut self, batch: WriteBatch) -> Result<StoreReply, Error> {
-        check_epoch(self.values.get(&Key::Header).map(Vec::as_slice), batch.epoch)?;
+        check_epoch(self.values.get(Key::Header).map(Vec::as_slice), batch.epoch)?;
         for write in batch.writes {
             match write {
                 Write::Put(key, value) => {

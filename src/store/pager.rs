@@ -12,7 +12,7 @@ use super::ops::{Durability, Key, StoreFailure, StoreOp, StoreReply, StoreResult
 use super::versions::{Lookup, Versions};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos, OpId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// What an answer of the block store changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub enum Progress {
     CommitsLost(Error),
     /// Groups arrived: what waited for them may go on.
     Fetched,
-    /// These groups cannot be read.
-    FetchFailed(BTreeSet<GroupNo>, Error),
+    /// The groups from first to last cannot be read.
+    FetchFailed(GroupNo, GroupNo, Error),
     /// The import wants its next part, or has failed.
     ImportStep(Result<()>),
     /// The database is now what was imported.
@@ -62,12 +62,12 @@ pub struct Pager {
     versions: Versions,
     log: Log,
     /// Blocks changed by records that are still in the log.
-    logged: BTreeSet<BlockNo>,
+    logged: Vec<BlockNo>,
     published: CommitSeq,
     durable: CommitSeq,
     ops: VecDeque<(OpId, StoreOp)>,
     next_op: OpId,
-    fetching: BTreeMap<OpId, (GroupNo, GroupNo)>,
+    fetching: Vec<(OpId, GroupNo, GroupNo)>,
     writing: Option<(OpId, Purpose)>,
     checkpoint: Option<Checkpoint>,
     /// The log must outgrow this before a checkpoint is tried (again).
@@ -88,12 +88,12 @@ impl Pager {
         let mut pager = Self {
             versions: Versions::new(header.checkpoint, header.blocks),
             log,
-            logged: BTreeSet::new(),
+            logged: vec![],
             published: header.checkpoint,
             durable: header.checkpoint,
             ops: VecDeque::new(),
             next_op: OpId(1),
-            fetching: BTreeMap::new(),
+            fetching: vec![],
             writing: None,
             checkpoint: None,
             checkpoint_bytes: LOG_BYTES_MAX,
@@ -191,11 +191,13 @@ impl Pager {
         self.fetch_groups((0..groups).map(GroupNo).collect());
     }
 
-    fn fetch_groups(&mut self, wanted: BTreeSet<GroupNo>) {
+    fn fetch_groups(&mut self, mut wanted: Vec<GroupNo>) {
         /// Groups per read: 4 MiB, so that no single answer floods the worker.
         const RUN_MAX: u32 = 64;
         let grouping = self.grouping();
-        let under_way = |g: GroupNo| self.fetching.values().any(|(first, last)| (*first..=*last).contains(&g));
+        let under_way = |g: GroupNo| self.fetching.iter().any(|(_, first, last)| (*first..=*last).contains(&g));
+        wanted.sort_unstable();
+        wanted.dedup();
         let mut runs: Vec<(GroupNo, GroupNo)> = vec![];
         for group in wanted {
             if self.versions.is_loaded(group, grouping) || under_way(group) {
@@ -208,7 +210,7 @@ impl Pager {
         }
         for (first, last) in runs {
             let id = self.op_id();
-            self.fetching.insert(id, (first, last));
+            self.fetching.push((id, first, last));
             self.ops.push_back((id, StoreOp::ReadGroups(self.header.generation, first, last)));
         }
     }
@@ -367,7 +369,8 @@ impl Pager {
 
     /// Takes the answer to an operation.
     pub fn complete(&mut self, id: OpId, result: StoreResult) -> Vec<Progress> {
-        if let Some((first, last)) = self.fetching.remove(&id) {
+        if let Some(at) = self.fetching.iter().position(|(fetch, ..)| *fetch == id) {
+            let (_, first, last) = self.fetching.swap_remove(at);
             return vec![self.fetched(first, last, result)];
         }
         match self.writing.take() {
@@ -390,20 +393,21 @@ impl Pager {
             }
             Err(error) => {
                 self.give_up_checkpoint();
-                Progress::FetchFailed((first.0..=last.0).map(GroupNo).collect(), error)
+                Progress::FetchFailed(first, last, error)
             }
         }
     }
 
     fn install(&mut self, first: GroupNo, last: GroupNo, result: StoreResult) -> Result<()> {
-        let mut values: BTreeMap<GroupNo, Vec<u8>> = match result {
-            Ok(StoreReply::Groups(values)) => values.into_iter().collect(),
+        let values = match result {
+            Ok(StoreReply::Groups(values)) => values,
             Ok(_) => return Err(Error::Storage("the block store gave the wrong answer to a read".into())),
             Err(failure) => return Err(failure.error().clone()),
         };
         let grouping = self.grouping();
         for group in (first.0..=last.0).map(GroupNo) {
-            let stored = values.remove(&group).map(|bytes| grouping.decode(self.header.generation, group, &bytes));
+            let stored = values.iter().find(|(number, _)| *number == group);
+            let stored = stored.map(|(_, bytes)| grouping.decode(self.header.generation, group, bytes));
             let blocks = stored.transpose()?.unwrap_or_default();
             self.counters.blocks_read += blocks.len() as u64;
             self.versions.install(group, blocks);

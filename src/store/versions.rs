@@ -7,7 +7,7 @@
 use super::Block;
 use super::group::Grouping;
 use crate::ids::{BlockNo, CommitSeq, GroupNo};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a snapshot finds at a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +30,18 @@ const BASE: CommitSeq = CommitSeq(0);
 
 #[derive(Debug, Default)]
 pub struct Versions {
-    chains: BTreeMap<BlockNo, Vec<Version>>,
+    /// By block number.
+    chains: Vec<Vec<Version>>,
     /// Blocks with versions that may have become unreadable.
-    prunable: BTreeSet<BlockNo>,
+    prunable: Vec<BlockNo>,
     /// Groups whose base is in memory.
-    loaded: BTreeSet<GroupNo>,
+    loaded: Vec<bool>,
     /// Size of the base when the database was opened: groups beyond it hold nothing that is not in memory.
     base_blocks: u32,
     /// Database size in blocks after each commit that changed it; the first entry is the oldest readable one.
     sizes: Vec<(CommitSeq, u32)>,
-    pins: BTreeMap<CommitSeq, usize>,
+    /// One entry a pin.
+    pins: Vec<CommitSeq>,
     resident: usize,
 }
 
@@ -58,7 +60,7 @@ impl Versions {
 
     #[must_use]
     pub fn lookup(&self, block: BlockNo, at: CommitSeq, grouping: Grouping) -> Lookup {
-        let version = self.chains.get(&block).and_then(|chain| chain.iter().rev().find(|v| v.seq <= at));
+        let version = self.chains.get(block.0 as usize).and_then(|chain| chain.iter().rev().find(|v| v.seq <= at));
         match version {
             Some(Version { data: Some(data), .. }) => Lookup::Data(data.clone()),
             Some(_) => Lookup::Zeros,
@@ -70,7 +72,7 @@ impl Versions {
     /// The last commit in memory that changed a block.
     #[must_use]
     pub fn newest(&self, block: BlockNo) -> CommitSeq {
-        self.chains.get(&block).and_then(|chain| chain.last()).map_or(BASE, |v| v.seq)
+        self.chains.get(block.0 as usize).and_then(|chain| chain.last()).map_or(BASE, |v| v.seq)
     }
 
     /// Appends one commit's blocks.
@@ -89,71 +91,79 @@ impl Versions {
 
     fn append(&mut self, number: BlockNo, version: Version) {
         self.resident += usize::from(version.data.is_some());
-        let chain = self.chains.entry(number).or_default();
+        let chain = self.chain(number);
         chain.push(version);
         if chain.len() > 1 {
-            self.prunable.insert(number);
+            self.prunable.push(number);
         }
+    }
+
+    fn chain(&mut self, number: BlockNo) -> &mut Vec<Version> {
+        let at = number.0 as usize;
+        if at >= self.chains.len() {
+            self.chains.resize_with(at + 1, Vec::new);
+        }
+        &mut self.chains[at]
     }
 
     /// Forgets every version after `seq`: the commits that made them never became durable.
     pub fn revert_to(&mut self, seq: CommitSeq) {
-        let resident = &mut self.resident;
-        self.chains.retain(|_, chain| {
+        for chain in &mut self.chains {
             while chain.last().is_some_and(|v| v.seq > seq) {
-                *resident -= usize::from(chain.pop().is_some_and(|v| v.data.is_some()));
+                self.resident -= usize::from(chain.pop().is_some_and(|v| v.data.is_some()));
             }
-            !chain.is_empty()
-        });
+        }
         self.sizes.retain(|(s, _)| *s <= seq);
     }
 
     /// Adds a block group as read from the store; blocks it lacks read as zeros from now on.
     pub fn install(&mut self, group: GroupNo, blocks: Vec<(BlockNo, Block)>) {
-        if !self.loaded.insert(group) {
+        let at = group.0 as usize;
+        if at >= self.loaded.len() {
+            self.loaded.resize(at + 1, false);
+        }
+        if std::mem::replace(&mut self.loaded[at], true) {
             return;
         }
         for (number, data) in blocks {
             self.resident += 1;
-            self.chains.entry(number).or_default().insert(0, Version { seq: BASE, data: Some(data) });
-            self.prunable.insert(number);
+            self.chain(number).insert(0, Version { seq: BASE, data: Some(data) });
+            self.prunable.push(number);
         }
     }
 
     /// Whether nothing of a group is missing.
     #[must_use]
     pub fn is_loaded(&self, group: GroupNo, grouping: Grouping) -> bool {
-        group.0 >= grouping.groups(self.base_blocks) || self.loaded.contains(&group)
+        group.0 >= grouping.groups(self.base_blocks) || self.loaded.get(group.0 as usize) == Some(&true)
     }
 
     /// Keeps a snapshot readable until [`unpin`](Self::unpin); pins nest.
     pub fn pin(&mut self, seq: CommitSeq) {
-        *self.pins.entry(seq).or_default() += 1;
+        self.pins.push(seq);
     }
 
     /// Ends a pin. One that an import has swept away with its database is already over.
     pub fn unpin(&mut self, seq: CommitSeq) {
-        let Some(count) = self.pins.get_mut(&seq) else { return };
-        *count -= 1;
-        if *count == 0 {
-            self.pins.remove(&seq);
+        if let Some(at) = self.pins.iter().position(|pin| *pin == seq) {
+            self.pins.swap_remove(at);
         }
     }
 
     /// The oldest commit that anybody reads or may come to read.
     #[must_use]
     pub fn horizon(&self, durable: CommitSeq) -> CommitSeq {
-        self.pins.first_key_value().map_or(durable, |(oldest, _)| durable.min(*oldest))
+        self.pins.iter().fold(durable, |oldest, pin| oldest.min(*pin))
     }
 
     /// Drops the versions that no snapshot at or after the horizon can read.
     pub fn prune(&mut self, horizon: CommitSeq) {
         for number in std::mem::take(&mut self.prunable) {
-            let Some(chain) = self.chains.get_mut(&number) else { continue };
+            let Some(chain) = self.chains.get_mut(number.0 as usize) else { continue };
             let unreadable = chain.iter().rposition(|v| v.seq <= horizon).unwrap_or(0);
             self.resident -= chain.drain(..unreadable).filter(|v| v.data.is_some()).count();
-            if chain.len() > 1 {
-                self.prunable.insert(number);
+            if chain.len() > 1 && self.prunable.last() != Some(&number) {
+                self.prunable.push(number);
             }
         }
         let unreadable = self.sizes.iter().rposition(|(s, _)| *s <= horizon).unwrap_or(0);

@@ -7,13 +7,14 @@
 
 mod frame;
 mod message;
+mod op;
 mod value;
 
 pub use frame::{FrameError, decode_request, encode_response};
 pub use message::{
-    Batch, Begin, Begun, Body, Bytes, Cancel, Chunk, Close, Column, Commit, Done, Durability, Exec, Export, Hello, Import,
-    Iterate, Log, LogLevel, Metrics, More, Op, Outcome, ParamsShape, Part, Persistence, PersistenceWanted, Pull, Query, Request,
-    Response, ResultShape, Results, Rollback, StatementShape, TransactionMode, Welcome, WireError,
+    Batch, Begin, Begun, Body, Bytes, Cancel, Chunk, Close, Column, Commit, Done, Durability, Exec, Export, Figures, Hello,
+    Import, Iterate, Log, LogLevel, Metrics, More, Op, Outcome, ParamsShape, Part, Persistence, PersistenceWanted, Pull, Query,
+    Request, Response, ResultShape, Results, Rollback, StatementShape, TransactionMode, Welcome, WireError,
 };
 pub use value::{RowsWriter, Value, ValuesReader};
 

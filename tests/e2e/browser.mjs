@@ -16,6 +16,9 @@ const RUN_MS = 60_000;
 const groups = new Set();
 process.on('exit', () => groups.forEach(killGroup));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+// A test runner that is killed tells its test files nothing.
+const runner = process.ppid;
+setInterval(() => process.ppid === runner || process.exit(1), 1_000).unref();
 
 function killGroup(pid) {
   try {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { until } from './deadline.mjs';
+import { sleep, until } from './deadline.mjs';
 import { nativeIntegrity, nativeRows } from './native.mjs';
 import { withWorld } from './world.mjs';
 
@@ -24,6 +24,7 @@ test('iterate, export and import', { timeout: 300_000 }, async (t) => {
     await world.step('a slow consumer gets no more than its credits', () => isSlow(tab));
     await world.step('an open cursor keeps its snapshot and blocks nobody', () => staysOnSnapshot(tab, other));
     await world.step('20 MB out and in again', () => roundTrip(world, tab));
+    await world.step('reads go on while imports replace the database', () => readsThroughImports(world));
     await world.step('an aborted export leaves nothing open', () => abortsExport(tab));
   });
 });
@@ -157,6 +158,48 @@ const digestOf = (tab) =>
     for await (const row of db.iterate('SELECT id, body FROM file ORDER BY id')) parts.push(row.body);
     return { parts: parts.length, hash: await harness.sha256(await new Blob(parts).arrayBuffer()) };
   });
+
+/** Each read sees one whole database: the first or the second, never a mixture and never a hang. */
+async function readsThroughImports(world) {
+  const [importer, reader] = await world.tabs(2, 'replaced.db');
+  const files = await importer.run(makeTwoFiles);
+  const reads = reader.run(readUntilTold, null, 60_000);
+  const imports = 8;
+  for (let n = 0; n < imports; n++) await importer.run((at) => db.import(files[at]), n % 2);
+  await sleep(200);
+  await reader.run(() => void (globalThis.enough = true));
+  const { slowest, seen } = await reads;
+  assert.deepEqual(Object.keys(seen).sort(), files.map(({ sum }) => `${sum}`).sort(), 'only whole databases are seen');
+  assert.ok(slowest < 5_000, `a read took ${Math.round(slowest)} ms`);
+}
+
+/** Two databases of one schema with different rows, as files. */
+async function makeTwoFiles() {
+  const fill = (low) => `DELETE FROM number; WITH RECURSIVE n (i) AS (SELECT ${low} UNION ALL SELECT i + 1 FROM n WHERE i < ${low} + 20000)
+    INSERT INTO number SELECT i, hex(randomblob(40)) FROM n;`;
+  await db.exec('CREATE TABLE number (i INTEGER PRIMARY KEY, text TEXT)');
+  globalThis.files = [];
+  const sums = [];
+  for (const low of [0, 1_000_000]) {
+    await db.exec(fill(low));
+    files.push(await db.export());
+    sums.push(await db.get('SELECT sum(i + length(text)) AS sum FROM number'));
+  }
+  return sums;
+}
+
+async function readUntilTold() {
+  globalThis.enough = false;
+  const seen = {};
+  let slowest = 0;
+  while (!enough) {
+    const start = performance.now();
+    const { sum } = await db.get('SELECT sum(i + length(text)) AS sum FROM number');
+    seen[sum] = (seen[sum] ?? 0) + 1;
+    slowest = Math.max(slowest, performance.now() - start);
+  }
+  return { slowest, seen };
+}
 
 async function abortsExport(tab) {
   const aborted = tab.run(() => {

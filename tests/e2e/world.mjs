@@ -6,6 +6,15 @@ import { join } from 'node:path';
 import { launch } from './browser.mjs';
 import { ROOT, startSite } from './site.mjs';
 
+/** Folders to remove even when a signal ends the test; browser.mjs has killed the browser by then. */
+const folders = new Set();
+process.on('exit', () => folders.forEach(removeFolder));
+
+function removeFolder(folder) {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  folders.delete(folder);
+}
+
 /** Runs `body(world)` with the test's context `t`. */
 export async function withWorld(t, body, options) {
   if (!existsSync(join(ROOT, 'dist/hub.wasm'))) throw new Error('dist/ is not built: run `npm run build` first');
@@ -25,6 +34,7 @@ class World {
 
   constructor(t, site) {
     this.#t = t;
+    folders.add(this.folder);
     this.site = site;
   }
 
@@ -81,7 +91,7 @@ class World {
       await this.browser?.kill9();
     } finally {
       await this.site.close();
-      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+      removeFolder(this.folder);
     }
   }
 }

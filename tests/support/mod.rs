@@ -211,7 +211,7 @@ impl World {
     pub fn metrics(&mut self, port: PortId) -> BTreeMap<String, u64> {
         let id = self.send(port, Op::Metrics(wire::Metrics {}), &[]);
         match self.take(port, id).expect("metrics are answered at once").body {
-            Body::Metrics(metrics) => metrics,
+            Body::Metrics(metrics) => metrics.0.into_iter().collect(),
             other => panic!("metrics, not {other:?}"),
         }
     }

@@ -52,7 +52,7 @@ globalThis.harness = (() => {
 
   /** Hands bytes to the test: they are too many for the debugging protocol. */
   async function upload(name, bytes) {
-    const answer = await fetch(`/upload?name=${encodeURIComponent(name)}`, { method: 'POST', body: bytes });
+    const answer = await fetch(`/upload?name=${encodeURIComponent(name)}`, { method: 'POST', body: new Blob([bytes]) });
     if (!answer.ok) throw new Error(`upload of ${name}: ${answer.status}`);
   }
 
