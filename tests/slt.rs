@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use support::World;
-use tabhub::wire::{TransactionMode, WireError};
+use tabhub::ids::PortId;
+use tabhub::wire::{self, Op, TransactionMode, WireError};
 
 /// `SQLite`'s largest page: each block is a group of its own, so every table and every index is a miss of its own.
 const PAGE_BYTES: usize = 65536;
@@ -75,7 +76,10 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tally { passed, refused, skipped, failures, crashes, misses, restarts } = self;
         let (records, failed) = (passed + skipped + failures.len(), failures.len());
-        write!(f, "{records:6} records: {passed:6} passed ({refused} refused by design), {skipped:3} skipped, {failed} failed; ")?;
+        write!(
+            f,
+            "{records:6} records: {passed:6} passed ({refused} refused by design), {skipped:3} skipped, {failed} failed; "
+        )?;
         write!(f, "{crashes:6} cold opens, {misses:6} misses, {restarts:6} restarts")
     }
 }
@@ -122,8 +126,8 @@ impl Cold {
         self.written |= types.is_none();
         let rows = match (self.turn / 2 % 3, types) {
             (0, None) => world.exec(tab, sql).map(|_| vec![]),
-            (0, Some(_)) => in_transaction(world, TransactionMode::Read, sql),
-            (1, _) => in_transaction(world, TransactionMode::Immediate, sql),
+            (0, Some(_)) => in_transaction(world, tab, TransactionMode::Read, sql),
+            (1, _) => in_transaction(world, tab, TransactionMode::Immediate, sql),
             _ => world.query(tab, sql),
         };
         let rows = rows.map_err(Failure)?;
@@ -136,13 +140,17 @@ impl Cold {
     }
 }
 
-/// A failed transaction is left open: it ends with the crash before the next record.
-fn in_transaction(world: &mut World, mode: TransactionMode, sql: &str) -> Result<support::Rows, WireError> {
-    let tab = world.tab();
+fn in_transaction(world: &mut World, tab: PortId, mode: TransactionMode, sql: &str) -> Result<support::Rows, WireError> {
     let tx = world.begin(tab, mode, 60_000);
-    let rows = world.query_in(tab, sql, Some(tx))?;
-    world.commit(tab, tx)?;
-    Ok(rows)
+    let rows = world.query_in(tab, sql, Some(tx));
+    let end = match rows {
+        Ok(_) => Op::Commit(wire::Commit { tx, durability: None }),
+        Err(_) => Op::Rollback(wire::Rollback { tx }),
+    };
+    let id = world.send(tab, end, &[]);
+    world.settle();
+    world.done(tab, id)?;
+    rows
 }
 
 /// An empty database of one page (<https://www.sqlite.org/fileformat.html>, 1.3 and 1.6), because pages of this size can

@@ -2,7 +2,9 @@
 //!
 //! Called by `web` for every message on a port. It trusts nothing it is given and never panics.
 
+use super::body::write_response;
 use super::message::{Request, Response};
+use super::op::read_request;
 
 /// Why bytes from a port are not a frame, or its payload not what the header promised. Answered as `HUB_PROTOCOL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub fn decode_request(frame: &[u8]) -> Result<(Request, &[u8]), FrameError> {
     let (length, rest) = frame.split_first_chunk::<4>().ok_or(FrameError::Truncated("header length"))?;
     let length = u32::from_le_bytes(*length) as usize;
     let header = rest.get(..length).ok_or(FrameError::Truncated("header"))?;
-    let request = serde_json::from_slice(header).map_err(|error| FrameError::Header(error.to_string()))?;
+    let header = std::str::from_utf8(header).map_err(|_| FrameError::Header("not UTF-8".into()))?;
+    let request = read_request(header).map_err(FrameError::Header)?;
     let payload = frame.get(padded(4 + length)..).ok_or(FrameError::Truncated("padding"))?;
     Ok((request, payload))
 }
@@ -46,7 +49,7 @@ pub fn decode_request(frame: &[u8]) -> Result<(Request, &[u8]), FrameError> {
 pub fn encode_response(response: &Response, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(256 + payload.len());
     frame.extend_from_slice(&[0; 4]);
-    serde_json::to_writer(&mut frame, response).expect("a response has string keys and no failing Serialize");
+    write_response(response, &mut frame);
     let length = (frame.len() - 4) as u32;
     frame[..4].copy_from_slice(&length.to_le_bytes());
     frame.resize(padded(frame.len()), 0);

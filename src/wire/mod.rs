@@ -5,7 +5,9 @@
 //! The TypeScript side is `hub-js/protocol.ts` and `hub-js/codec.ts`; `tests/wire_golden/*.json` holds frames that both sides
 //! must read and write alike.
 
+mod body;
 mod frame;
+mod json;
 mod message;
 mod op;
 mod value;

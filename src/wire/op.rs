@@ -1,117 +1,164 @@
-//! Reading an [`Op`]: `{ "query": { … } }`. All operations but `hello` are read through one struct of optional fields, and then
-//! made into their own types: a derived reader for each would be a tenth of the whole hub's code.
+//! Reading a request's header: `{ "id": 1, "op": { "query": { … } } }`. Every field must be known and of its type; only `hello`
+//! may have more of them, so that a newer tab gets as far as the version check.
 
+use super::json::{Node, Object, Parsed, parse};
 use super::message::{
-    Batch, Begin, Cancel, Close, Commit, Durability, Exec, Export, Hello, Import, Iterate, Metrics, Op, ParamsShape, Part, Pull,
-    Query, Rollback, StatementShape, TransactionMode,
+    Batch, Begin, Cancel, Close, Commit, Durability, Exec, Export, Hello, Import, Iterate, Metrics, Op, ParamsShape, Part,
+    PersistenceWanted, Pull, Query, Request, Rollback, StatementShape, TransactionMode,
 };
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use std::fmt;
 
-#[derive(Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Fields {
-    sql: Option<String>,
-    params: Option<ParamsShape>,
-    statements: Option<Vec<StatementShape>>,
-    tx: Option<u64>,
-    durability: Option<Durability>,
-    timeout: Option<u32>,
-    mode: Option<TransactionMode>,
-    size: Option<u64>,
-    target: Option<u64>,
-    end: Option<bool>,
-}
-
-/// What is wrong with the fields of an operation.
-enum Fault {
-    UnknownOp,
-    Missing(&'static str),
-}
-
-/// Takes a field that must be there.
-fn need<T>(field: &mut Option<T>, name: &'static str) -> Result<T, Fault> {
-    field.take().ok_or(Fault::Missing(name))
-}
-
-impl Fields {
-    /// Makes the operation; the fields that belong to it are taken, others stay.
-    fn take(&mut self, op: &str) -> Result<Op, Fault> {
-        Ok(match op {
-            "query" => Op::Query(Query {
-                sql: need(&mut self.sql, "sql")?,
-                params: need(&mut self.params, "params")?,
-                tx: self.tx.take(),
-                durability: self.durability.take(),
-                timeout: self.timeout.take(),
-            }),
-            "exec" => Op::Exec(Exec {
-                sql: need(&mut self.sql, "sql")?,
-                tx: self.tx.take(),
-                durability: self.durability.take(),
-                timeout: self.timeout.take(),
-            }),
-            "batch" => Op::Batch(Batch {
-                statements: need(&mut self.statements, "statements")?,
-                tx: self.tx.take(),
-                durability: self.durability.take(),
-                timeout: self.timeout.take(),
-            }),
-            "iterate" => Op::Iterate(Iterate {
-                sql: need(&mut self.sql, "sql")?,
-                params: need(&mut self.params, "params")?,
-                timeout: self.timeout.take(),
-            }),
-            "begin" => Op::Begin(Begin { mode: need(&mut self.mode, "mode")?, timeout: need(&mut self.timeout, "timeout")? }),
-            "commit" => Op::Commit(Commit { tx: need(&mut self.tx, "tx")?, durability: self.durability.take() }),
-            "rollback" => Op::Rollback(Rollback { tx: need(&mut self.tx, "tx")? }),
-            "import" => Op::Import(Import { size: need(&mut self.size, "size")? }),
-            "part" => Op::Part(Part { target: need(&mut self.target, "target")?, end: need(&mut self.end, "end")? }),
-            "pull" => Op::Pull(Pull { target: need(&mut self.target, "target")? }),
-            "cancel" => Op::Cancel(Cancel { target: need(&mut self.target, "target")? }),
-            "export" => Op::Export(Export {}),
-            "metrics" => Op::Metrics(Metrics {}),
-            "close" => Op::Close(Close {}),
-            _ => return Err(Fault::UnknownOp),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Op {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(OneOp)
-    }
-}
-
-struct OneOp;
-
-impl<'de> Visitor<'de> for OneOp {
-    type Value = Op;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with one operation")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Op, A::Error> {
-        let custom = |parts: [&str; 4]| A::Error::custom(parts.concat());
-        let name: String = map.next_key()?.ok_or_else(|| custom(["no operation", "", "", ""]))?;
-        let op = if name == "hello" {
-            Op::Hello(map.next_value::<Hello>()?)
-        } else {
-            let mut fields: Fields = map.next_value()?;
-            let op = fields.take(&name).map_err(|fault| match fault {
-                Fault::UnknownOp => custom(["unknown operation `", &name, "`", ""]),
-                Fault::Missing(field) => custom(["missing field `", field, "` of ", &name]),
-            })?;
-            if fields != Fields::default() {
-                return Err(custom(["a field does not belong to `", &name, "`", ""]));
+/// Reads a request.
+///
+/// # Errors
+/// Names the field that is missing, unknown or of another type.
+pub fn read_request(header: &str) -> Parsed<Request> {
+    let mut fields = parse(header)?;
+    let id = fields.number("id")?;
+    let mut op = fields.object("op")?;
+    fields.finish()?;
+    match op.take_only() {
+        Some((name, Node::Object(mut fields))) => {
+            let op = read_op(&name, &mut fields)?;
+            if name != "hello" {
+                fields.finish()?;
             }
-            op
-        };
-        match map.next_key::<String>()? {
-            None => Ok(op),
-            Some(_) => Err(custom(["more than one operation", "", "", ""])),
+            Ok(Request { id, op })
         }
+        _ => Err("`op` is not one operation with its fields".into()),
+    }
+}
+
+fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
+    Ok(match name {
+        "hello" => Op::Hello(Hello {
+            protocol: f.short("protocol")?,
+            client: f.text("client")?,
+            lock: f.text("lock")?,
+            build: f.text("build")?,
+            persistence: one_of(
+                &f.text("persistence")?,
+                &[("required", PersistenceWanted::Required), ("preferred", PersistenceWanted::Preferred)],
+            )?,
+            durability: f.durability()?.ok_or_else(|| missing("durability"))?,
+        }),
+        "query" => Op::Query(Query {
+            sql: f.text("sql")?,
+            params: f.params()?,
+            tx: f.option("tx", as_number)?,
+            durability: f.durability()?,
+            timeout: f.option("timeout", as_short)?,
+        }),
+        "exec" => Op::Exec(Exec {
+            sql: f.text("sql")?,
+            tx: f.option("tx", as_number)?,
+            durability: f.durability()?,
+            timeout: f.option("timeout", as_short)?,
+        }),
+        "batch" => Op::Batch(Batch {
+            statements: f.required("statements", as_statements)?,
+            tx: f.option("tx", as_number)?,
+            durability: f.durability()?,
+            timeout: f.option("timeout", as_short)?,
+        }),
+        "iterate" => Op::Iterate(Iterate { sql: f.text("sql")?, params: f.params()?, timeout: f.option("timeout", as_short)? }),
+        "begin" => Op::Begin(Begin { mode: mode(&f.text("mode")?)?, timeout: f.short("timeout")? }),
+        "commit" => Op::Commit(Commit { tx: f.number("tx")?, durability: f.durability()? }),
+        "rollback" => Op::Rollback(Rollback { tx: f.number("tx")? }),
+        "import" => Op::Import(Import { size: f.number("size")? }),
+        "part" => Op::Part(Part { target: f.number("target")?, end: f.required("end", as_bool)? }),
+        "pull" => Op::Pull(Pull { target: f.number("target")? }),
+        "cancel" => Op::Cancel(Cancel { target: f.number("target")? }),
+        "export" => Op::Export(Export {}),
+        "metrics" => Op::Metrics(Metrics {}),
+        "close" => Op::Close(Close {}),
+        _ => return Err(["unknown operation `", name, "`"].concat()),
+    })
+}
+
+fn missing(name: &str) -> String {
+    ["missing field `", name, "`"].concat()
+}
+
+fn one_of<T: Copy>(word: &str, words: &[(&str, T)]) -> Parsed<T> {
+    words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value).ok_or_else(|| ["unknown value `", word, "`"].concat())
+}
+
+fn mode(word: &str) -> Parsed<TransactionMode> {
+    one_of(
+        word,
+        &[("deferred", TransactionMode::Deferred), ("immediate", TransactionMode::Immediate), ("read", TransactionMode::Read)],
+    )
+}
+
+fn as_number(node: Node<'_>) -> Option<u64> {
+    if let Node::Number(number) = node { Some(number) } else { None }
+}
+
+fn as_short(node: Node<'_>) -> Option<u32> {
+    as_number(node)?.try_into().ok()
+}
+
+fn as_bool(node: Node<'_>) -> Option<bool> {
+    if let Node::Bool(value) = node { Some(value) } else { None }
+}
+
+fn as_text(node: Node<'_>) -> Option<String> {
+    if let Node::Text(text) = node { Some(text.into_owned()) } else { None }
+}
+
+fn as_params(node: Node<'_>) -> Option<ParamsShape> {
+    let Node::Object(mut f) = node else { return None };
+    let params = ParamsShape { count: f.short("count").ok()?, names: f.option("names", as_names).ok()? };
+    f.finish().ok().map(|()| params)
+}
+
+fn as_names(node: Node<'_>) -> Option<Vec<String>> {
+    if let Node::List(names) = node { names.into_iter().map(as_text).collect() } else { None }
+}
+
+fn as_statements(node: Node<'_>) -> Option<Vec<StatementShape>> {
+    if let Node::List(statements) = node { statements.into_iter().map(as_statement).collect() } else { None }
+}
+
+fn as_statement(node: Node<'_>) -> Option<StatementShape> {
+    let Node::Object(mut f) = node else { return None };
+    let statement = StatementShape { sql: f.text("sql").ok()?, params: f.params().ok()? };
+    f.finish().ok().map(|()| statement)
+}
+
+/// Fields by name and type.
+impl<'a> Object<'a> {
+    fn option<T>(&mut self, name: &str, read: fn(Node<'a>) -> Option<T>) -> Parsed<Option<T>> {
+        let read = |node| read(node).ok_or_else(|| ["field `", name, "` has the wrong type or shape"].concat());
+        self.take(name).map(read).transpose()
+    }
+
+    fn required<T>(&mut self, name: &str, read: fn(Node<'a>) -> Option<T>) -> Parsed<T> {
+        self.option(name, read)?.ok_or_else(|| missing(name))
+    }
+
+    fn number(&mut self, name: &str) -> Parsed<u64> {
+        self.required(name, as_number)
+    }
+
+    fn short(&mut self, name: &str) -> Parsed<u32> {
+        self.required(name, as_short)
+    }
+
+    fn text(&mut self, name: &str) -> Parsed<String> {
+        self.required(name, as_text)
+    }
+
+    fn object(&mut self, name: &str) -> Parsed<Object<'a>> {
+        self.required(name, |node| if let Node::Object(object) = node { Some(object) } else { None })
+    }
+
+    fn params(&mut self) -> Parsed<ParamsShape> {
+        self.required("params", as_params)
+    }
+
+    fn durability(&mut self) -> Parsed<Option<Durability>> {
+        let word = self.option("durability", as_text)?;
+        word.map(|word| one_of(&word, &[("strict", Durability::Strict), ("relaxed", Durability::Relaxed)])).transpose()
     }
 }

@@ -1,0 +1,113 @@
+//! Writing a response's header. The shapes are those of `hub-js/protocol.ts`; `tests/wire_golden` holds one of each.
+
+use super::json::Writer;
+use super::message::{Body, Column, LogLevel, Outcome, Persistence, Response, ResultShape, WireError};
+
+/// Appends the header of a response.
+pub fn write_response(response: &Response, out: &mut Vec<u8>) {
+    Writer(out).object(|w| {
+        w.key("hub").text(&response.hub);
+        w.key("re").number(response.re);
+        w.key("body").object(|w| write_body(&response.body, w));
+    });
+}
+
+fn write_body(body: &Body, w: &mut Writer<'_>) {
+    match body {
+        Body::Welcome(b) => w.key("welcome").object(|w| {
+            w.key("protocol").number(b.protocol.into());
+            w.key("version").text(&b.version);
+            w.key("sqlite").text(&b.sqlite);
+            w.key("persistence").text(match b.persistence {
+                Persistence::IndexedDb => "indexeddb",
+                Persistence::Memory => "memory",
+            });
+            w.key("epoch").number(b.epoch);
+        }),
+        Body::Rows(result) => write_result(result, w.key("rows")),
+        Body::Results(b) => w.key("results").object(|w| {
+            w.key("results").list(|w| b.results.iter().for_each(|result| write_result(result, w)));
+        }),
+        Body::Done(b) => w.key("done").object(|w| write_effect(b.changes, b.last_insert_rowid, w)),
+        Body::Begun(b) => w.key("begun").object(|w| w.key("tx").number(b.tx)),
+        Body::Chunk(b) => w.key("chunk").object(|w| {
+            if let Some(columns) = &b.columns {
+                write_columns(columns, w);
+            }
+            w.key("rows").number(b.rows.into());
+            w.key("end").boolean(b.end);
+        }),
+        Body::Bytes(b) => w.key("bytes").object(|w| {
+            w.key("offset").number(b.offset);
+            w.key("total").number(b.total);
+            w.key("end").boolean(b.end);
+        }),
+        Body::More(b) => w.key("more").object(|w| w.key("received").number(b.received)),
+        Body::Metrics(figures) => w.key("metrics").object(|w| {
+            figures.0.iter().for_each(|(name, value)| w.key(name).number(*value));
+        }),
+        Body::Error(error) => write_error(error, w.key("error")),
+        Body::Fatal(error) => write_error(error, w.key("fatal")),
+        Body::Log(b) => w.key("log").object(|w| {
+            w.key("level").text(match b.level {
+                LogLevel::Debug => "debug",
+                LogLevel::Info => "info",
+                LogLevel::Warn => "warn",
+                LogLevel::Error => "error",
+            });
+            w.key("message").text(&b.message);
+        }),
+    }
+}
+
+fn write_result(result: &ResultShape, w: &mut Writer<'_>) {
+    w.object(|w| {
+        write_columns(&result.columns, w);
+        w.key("rows").number(result.rows.into());
+        write_effect(result.changes, result.last_insert_rowid, w);
+    });
+}
+
+/// The rowid goes as decimal text: a JSON number in JavaScript ends at 2^53.
+fn write_effect(changes: u64, last_insert_rowid: i64, w: &mut Writer<'_>) {
+    w.key("changes").number(changes);
+    w.key("last_insert_rowid").text(&last_insert_rowid.to_string());
+}
+
+fn write_columns(columns: &[Column], w: &mut Writer<'_>) {
+    w.key("columns").list(|w| {
+        for column in columns {
+            w.object(|w| {
+                w.key("name").text(&column.name);
+                match &column.declared {
+                    Some(declared) => w.key("type").text(declared),
+                    None => w.key("type").word("null"),
+                }
+            });
+        }
+    });
+}
+
+fn write_error(error: &WireError, w: &mut Writer<'_>) {
+    w.object(|w| {
+        w.key("code").text(&error.code);
+        w.key("message").text(&error.message);
+        w.key("outcome").text(match error.outcome {
+            Outcome::NotApplied => "not-applied",
+            Outcome::Applied => "applied",
+            Outcome::Unknown => "unknown",
+        });
+        if let Some(code) = error.sqlite {
+            w.key("sqlite").number(code.unsigned_abs().into());
+        }
+        if let Some(sql) = &error.sql {
+            w.key("sql").text(sql);
+        }
+        if let Some(offset) = error.offset {
+            w.key("offset").number(offset.into());
+        }
+        if let Some(index) = error.index {
+            w.key("index").number(index.into());
+        }
+    });
+}
