@@ -2,7 +2,7 @@
 //! counts where the whole program is downloaded.
 
 /// Entries sorted by key. Lookups are binary searches, insertions in the middle move what comes after.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortedMap<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for SortedMap<K, V> {
@@ -28,8 +28,11 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
         self.find(key).is_ok()
     }
 
-    /// Puts a value in; one that was there gives way.
+    /// Puts a value in; one that was there gives way. At the end it costs nothing but the push.
     pub fn insert(&mut self, key: K, value: V) {
+        if self.0.last().is_none_or(|(last, _)| *last < key) {
+            return self.0.push((key, value));
+        }
         match self.find(key) {
             Ok(at) => self.0[at].1 = value,
             Err(at) => self.0.insert(at, (key, value)),
@@ -68,6 +71,23 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
 
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl<K, V> IntoIterator for SortedMap<K, V> {
+    type Item = (K, V);
+    type IntoIter = std::vec::IntoIter<(K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<K: Ord + Copy, V> FromIterator<(K, V)> for SortedMap<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut map = Self::default();
+        entries.into_iter().for_each(|(key, value)| map.insert(key, value));
+        map
     }
 }
 

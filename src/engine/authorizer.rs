@@ -8,6 +8,9 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::rc::Rc;
 
+const TEMP: &str =
+    "TEMP tables, views and triggers belong to a connection, and all tabs share the hub's: use an ordinary one or a WITH clause";
+
 /// A statement that steers the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -39,7 +42,7 @@ impl Authorizer {
         unsafe { ffi::sqlite3_set_authorizer(db, Some(authorize), this) };
     }
 
-    fn rule(&self, action: c_int, first: &str) -> c_int {
+    fn rule(&self, action: c_int, first: &str, database: &str) -> c_int {
         match action {
             ffi::SQLITE_TRANSACTION => self.control.set(Some(match first {
                 "BEGIN" => Control::Begin,
@@ -60,7 +63,16 @@ impl Authorizer {
             | ffi::SQLITE_CREATE_TEMP_TABLE
             | ffi::SQLITE_CREATE_TEMP_TRIGGER
             | ffi::SQLITE_CREATE_TEMP_VIEW => {
-                return self.refuse("TEMP tables, views and triggers belong to a connection, and all tabs share the hub's: use an ordinary one or a WITH clause");
+                return self.refuse(TEMP);
+            }
+            ffi::SQLITE_CREATE_TABLE
+            | ffi::SQLITE_CREATE_VIEW
+            | ffi::SQLITE_CREATE_INDEX
+            | ffi::SQLITE_CREATE_TRIGGER
+            | ffi::SQLITE_CREATE_VTABLE
+                if database.eq_ignore_ascii_case("temp") =>
+            {
+                return self.refuse(TEMP);
             }
             _ => {}
         }
@@ -78,12 +90,13 @@ unsafe extern "C" fn authorize(
     action: c_int,
     first: *const c_char,
     _: *const c_char,
-    _: *const c_char,
+    database: *const c_char,
     _: *const c_char,
 ) -> c_int {
     // SAFETY: `install` passed a live authorizer, and SQLite passes C strings or null.
     unsafe {
         let first = if first.is_null() { "" } else { CStr::from_ptr(first).to_str().unwrap_or("?") };
-        (*this.cast::<Authorizer>()).rule(action, first)
+        let database = if database.is_null() { "" } else { CStr::from_ptr(database).to_str().unwrap_or("?") };
+        (*this.cast::<Authorizer>()).rule(action, first, database)
     }
 }

@@ -9,17 +9,15 @@ use crate::ffi;
 use crate::ids::CommitSeq;
 use crate::store::{Durability, Pager};
 use crate::vfs::{self, DbFile, ReadAt, Role};
-use lru::LruCache;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_int, c_void};
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 /// Milliseconds since 1970, for deadlines inside a running statement.
 pub type Clock = Rc<dyn Fn() -> f64>;
 
 /// Prepared statements kept per connection.
-const STATEMENTS_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+const STATEMENTS_MAX: usize = 64;
 /// Longest string, blob or row, in bytes: what a tab can reasonably receive in one message.
 const LENGTH_MAX: c_int = 256 << 20;
 /// Longest single statement, in bytes.
@@ -60,7 +58,8 @@ struct Deadline {
 
 /// Fields in the order in which they must be dropped.
 pub struct Connection {
-    statements: LruCache<Box<str>, Rc<Statement>>,
+    /// Most recently used last.
+    statements: Vec<(Box<str>, Rc<Statement>)>,
     db: Handle,
     authorizer: Box<Authorizer>,
     deadline: Box<Deadline>,
@@ -96,7 +95,7 @@ impl Connection {
         // SAFETY: a plain open; the handle is owned from here on, also where it failed.
         let rc = unsafe { ffi::sqlite3_open_v2(c"main.db".as_ptr(), &raw mut db, flags, vfs::VFS_NAME.as_ptr()) };
         let mut connection = Self {
-            statements: LruCache::new(STATEMENTS_MAX),
+            statements: vec![],
             db: Handle(db),
             authorizer: Box::new(Authorizer::new(file.clone())),
             deadline: Box::new(Deadline { clock, at: Cell::new(None), passed: Cell::new(false) }),
@@ -265,8 +264,9 @@ impl Connection {
     /// # Errors
     /// `SQLite`'s error with its offset; [`Error::BadRequest`] for none or several statements; [`Error::Refused`]; a miss.
     pub fn prepare(&mut self, text: &str) -> Attempt<Rc<Statement>> {
-        if let Some(found) = self.statements.get(text) {
-            return Ok(found.clone());
+        if let Some(at) = self.statements.iter().rposition(|(sql, _)| **sql == *text) {
+            self.statements[at..].rotate_left(1);
+            return Ok(self.statements[self.statements.len() - 1].1.clone());
         }
         let sql = Sql::new(text)?;
         let prepared = self.prepare_at(&sql, 0)?;
@@ -276,7 +276,10 @@ impl Connection {
             return Err(Error::BadRequest("the SQL has more than one statement: use exec() or batch()".into()).into());
         }
         if !statement.is_pragma {
-            self.statements.put(text.into(), statement.clone());
+            if self.statements.len() == STATEMENTS_MAX {
+                self.statements.remove(0);
+            }
+            self.statements.push((text.into(), statement.clone()));
         }
         Ok(statement)
     }

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::streams::Stream;
 use super::transactions::{ReadTransaction, idle_ms};
 use super::work::{Call, Script, Work};
-use super::writer::{Slot, Turn};
+use super::writer::Slot;
 use crate::engine::{Attempt, Clock, Connection, Sql};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, OpId, PortId, TxId};
@@ -41,7 +41,7 @@ pub struct Database {
     /// Reads that wait for their blocks.
     pub(super) reads: Vec<Job>,
     pub(super) inside_reads: Vec<(TxId, Job)>,
-    pub(super) turns: VecDeque<Turn>,
+    pub(super) turns: VecDeque<Job>,
     pub(super) slot: Slot,
     pub(super) read_transactions: SortedMap<TxId, ReadTransaction>,
     pub(super) streams: Vec<Stream>,
@@ -212,11 +212,8 @@ impl Database {
         self.pump_lanes(now);
         self.pump_import();
         self.pump_streams(now);
-        loop {
-            let op = self.pager.borrow_mut().poll_op();
-            let Some((id, op)) = op else { break };
-            self.actions.push(Action::Store(id, op));
-        }
+        let ops = self.pager.borrow_mut().take_ops();
+        self.actions.extend(ops.into_iter().map(|(id, op)| Action::Store(id, op)));
     }
 
     pub fn take_actions(&mut self) -> Vec<Action> {
@@ -334,7 +331,7 @@ impl Database {
         }
         taken.extend(self.reads.extract_if(.., |job| which(job)));
         taken.extend(self.inside_reads.extract_if(.., |(_, job)| which(job)).map(|(_, job)| job));
-        taken.extend(extract(&mut self.turns, |turn| which(&turn.0)).into_iter().map(|turn| turn.0));
+        taken.extend(extract(&mut self.turns, &which));
         match std::mem::replace(&mut self.slot, Slot::Free) {
             Slot::Working(job) if which(&job) => taken.push(job),
             Slot::Transaction(mut open) => {
@@ -363,13 +360,8 @@ impl Database {
     // ---- deadlines
 
     pub fn next_deadline(&self) -> Option<f64> {
-        let jobs = self
-            .sessions
-            .values()
-            .flat_map(|session| &session.lane)
-            .chain(&self.reads)
-            .chain(self.turns.iter().map(|t| &t.0))
-            .map(|j| j.deadline);
+        let jobs =
+            self.sessions.values().flat_map(|session| &session.lane).chain(&self.reads).chain(&self.turns).map(|j| j.deadline);
         let inside = self.inside_reads.iter().map(|(_, j)| j.deadline);
         let reads = self.read_transactions.values().map(|r| r.deadline);
         let slot = match &self.slot {

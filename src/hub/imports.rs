@@ -86,7 +86,11 @@ impl Database {
         self.forget_connections();
         for session in self.sessions.values_mut() {
             session.last_write = crate::ids::CommitSeq(0);
+            session.lane.iter_mut().for_each(|job| job.misses.clear());
         }
+        // What they wait for were the old database's blocks, and its fetches went with it.
+        self.reads.iter_mut().chain(self.inside_reads.iter_mut().map(|(_, job)| job)).for_each(|job| job.misses.clear());
+        self.turns.iter_mut().for_each(|job| job.misses.clear());
         if let Slot::Import(turn) = std::mem::replace(&mut self.slot, Slot::Free) {
             self.reply_now(turn.port, turn.id, Reply::done(0, 0));
         }

@@ -4,7 +4,7 @@
 use super::database::Database;
 use super::streams::StreamKind;
 use super::work::{Call, Work};
-use super::writer::{Slot, Turn};
+use super::writer::Slot;
 use crate::engine::Failure;
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq, PortId};
@@ -103,12 +103,12 @@ impl Database {
         match &self.slot {
             Slot::Transaction(_) | Slot::Import(_) => false,
             Slot::Working(job) if job.port == port => true,
-            Slot::Working(_) | Slot::Free => self.turns.iter().any(|turn| turn.port() == port),
+            Slot::Working(_) | Slot::Free => self.turns.iter().any(|job| job.port == port),
         }
     }
 
     fn enqueue(&mut self, job: Job, now: f64) {
-        self.turns.push_back(Turn(job));
+        self.turns.push_back(job);
         self.pump_writer(now);
     }
 

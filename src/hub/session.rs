@@ -19,20 +19,20 @@ pub struct Session {
     pub last_rowid: i64,
     /// Requests that are not under way yet, in order.
     pub lane: VecDeque<Job>,
-    ended: VecDeque<(TxId, Error)>,
+    ended: Vec<(TxId, Error)>,
 }
 
 impl Session {
     pub fn new(durability: Durability) -> Self {
-        Self { durability, last_write: CommitSeq(0), last_rowid: 0, lane: VecDeque::new(), ended: VecDeque::new() }
+        Self { durability, last_write: CommitSeq(0), last_rowid: 0, lane: VecDeque::new(), ended: vec![] }
     }
 
     /// Remembers why a transaction ended without its tab's doing.
     pub fn transaction_ended(&mut self, tx: TxId, why: Error) {
         if self.ended.len() == ENDED_MAX {
-            self.ended.pop_front();
+            self.ended.remove(0);
         }
-        self.ended.push_back((tx, why));
+        self.ended.push((tx, why));
     }
 
     /// Why the transaction is not open.

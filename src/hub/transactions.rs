@@ -4,7 +4,7 @@
 //! block is fetched, and all earlier statements are replayed; their results must come out as the tab has already seen them.
 //! A read transaction is a pinned snapshot and holds nothing else.
 
-use super::database::{Database, extract};
+use super::database::Database;
 use super::lanes::{Ask, Job};
 use super::reply::Reply;
 use super::work::{Work, WorkFailure, WorkResult};
@@ -13,10 +13,9 @@ use crate::engine::{Attempt, Connection, Failure};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, PortId, TxId};
 use crate::store::Durability;
+use crate::store::codec::checksum;
 use crate::vfs::unit;
 use crate::wire;
-use std::collections::VecDeque;
-use twox_hash::XxHash3_64;
 
 /// What a tab asks of its open transaction.
 #[derive(Debug)]
@@ -43,7 +42,7 @@ pub struct Transaction {
     /// The newest commit it may have read.
     base: CommitSeq,
     history: Vec<Replay>,
-    waiting: VecDeque<Step>,
+    waiting: Vec<Step>,
     misses: Vec<BlockNo>,
     tries: u32,
     /// False after a miss: the replay begins it anew.
@@ -74,8 +73,8 @@ impl Transaction {
 
     /// Takes the statements that `which` picks, before they are carried out.
     pub fn take_waiting(&mut self, which: impl Fn(&Job) -> bool) -> Vec<Job> {
-        let picked = extract(&mut self.waiting, |step| matches!(step, Step::Work(job) if which(job)));
-        picked.into_iter().filter_map(|step| if let Step::Work(job) = step { Some(job) } else { None }).collect()
+        let picked = self.waiting.extract_if(.., |step| matches!(step, Step::Work(job) if which(job)));
+        picked.filter_map(|step| if let Step::Work(job) = step { Some(job) } else { None }).collect()
     }
 }
 
@@ -91,9 +90,9 @@ fn digest(result: &WorkResult<Reply>) -> u64 {
                 wire::Body::Done(d) => d.changes ^ d.last_insert_rowid.cast_unsigned().rotate_left(42),
                 _ => 0,
             };
-            XxHash3_64::oneshot_with_seed(shape, &reply.payload)
+            checksum(&reply.payload) ^ shape
         }
-        Err(WorkFailure { failure: Failure::Failed(error), .. }) => XxHash3_64::oneshot(error.code().as_bytes()),
+        Err(WorkFailure { failure: Failure::Failed(error), .. }) => checksum(error.code().as_bytes()),
         Err(_) => 0,
     }
 }
@@ -115,7 +114,7 @@ impl Database {
             durability,
             base,
             history: vec![],
-            waiting: VecDeque::new(),
+            waiting: vec![],
             misses: vec![],
             tries: 0,
             begun: false,
@@ -142,7 +141,7 @@ impl Database {
         }
         match &mut self.slot {
             Slot::Transaction(open) if open.id == tx && open.port == job.port => {
-                open.waiting.push_back(Step::Work(job));
+                open.waiting.push(Step::Work(job));
                 self.pump_transaction(now);
             }
             _ => {
@@ -159,7 +158,7 @@ impl Database {
         match &mut self.slot {
             Slot::Transaction(open) if open.id == tx && open.port == port => {
                 open.durability = durability.unwrap_or(open.durability);
-                open.waiting.push_back(Step::Commit { id });
+                open.waiting.push(Step::Commit { id });
                 self.pump_transaction(now);
             }
             _ => {
@@ -214,7 +213,9 @@ impl Database {
     pub(super) fn pump_transaction(&mut self, now: f64) {
         loop {
             let step = match &mut self.slot {
-                Slot::Transaction(open) if self.pager.borrow().are_resident(&open.misses) => open.waiting.pop_front(),
+                Slot::Transaction(open) if !open.waiting.is_empty() && self.pager.borrow().are_resident(&open.misses) => {
+                    Some(open.waiting.remove(0))
+                }
                 _ => None,
             };
             let Some(step) = step else { return };
@@ -249,7 +250,7 @@ impl Database {
                 open.tries += 1;
                 open.misses = blocks;
                 open.begun = false;
-                open.waiting.push_front(step);
+                open.waiting.insert(0, step);
                 self.slot = Slot::Transaction(open);
             }
             Err(WorkFailure { failure: Failure::Failed(error), index }) => self.step_failed(open, &step, &error, index, now),

@@ -20,16 +20,6 @@ pub enum Slot {
     Import(ImportTurn),
 }
 
-/// A request in the queue for the writer.
-#[derive(Debug)]
-pub struct Turn(pub Job);
-
-impl Turn {
-    pub fn port(&self) -> PortId {
-        self.0.port
-    }
-}
-
 impl Database {
     /// Gives the writer to whoever is next, for as long as turns end at once.
     pub(super) fn pump_writer(&mut self, now: f64) {
@@ -37,7 +27,7 @@ impl Database {
             match std::mem::replace(&mut self.slot, Slot::Free) {
                 Slot::Working(job) if self.are_resident(&job.misses) => self.work(job),
                 Slot::Free => {
-                    let Some(Turn(job)) = self.turns.pop_front() else { return };
+                    let Some(job) = self.turns.pop_front() else { return };
                     self.take_turn(job, now);
                 }
                 busy => {

@@ -9,7 +9,7 @@ use super::log::LogEntry;
 use super::ops::{Key, Write};
 use super::versions::{Lookup, Versions};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos};
-use std::collections::VecDeque;
+use crate::sorted::SortedMap;
 
 /// A checkpoint begins when the log outgrows either: both bound what recovery must read.
 pub const LOG_BYTES_MAX: usize = 2 << 20;
@@ -32,17 +32,15 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Checkpoint {
     through: LogEntry,
-    groups: VecDeque<GroupNo>,
+    groups: Vec<GroupNo>,
 }
 
 impl Checkpoint {
     /// `logged`: every block that the folded records changed (more do no harm).
     #[must_use]
     pub fn new(through: LogEntry, logged: &[BlockNo], grouping: Grouping) -> Self {
-        let mut groups: Vec<_> = logged.iter().map(|block| grouping.group_of(*block)).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        Self { through, groups: groups.into() }
+        let groups: SortedMap<GroupNo, ()> = logged.iter().map(|block| (grouping.group_of(*block), ())).collect();
+        Self { through, groups: groups.keys().collect() }
     }
 
     #[must_use]

@@ -8,10 +8,16 @@ use twox_hash::XxHash3_64;
 /// Bytes of the checksum.
 pub const SEAL_BYTES: usize = 8;
 
+/// The checksum of some bytes.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}
+
 /// Appends the checksum.
 #[must_use]
 pub fn seal(mut body: Vec<u8>) -> Vec<u8> {
-    let sum = XxHash3_64::oneshot(&body);
+    let sum = checksum(&body);
     body.extend_from_slice(&sum.to_le_bytes());
     body
 }
@@ -20,7 +26,7 @@ pub fn seal(mut body: Vec<u8>) -> Vec<u8> {
 #[must_use]
 pub fn unseal(sealed: &[u8]) -> Option<&[u8]> {
     let (body, sum) = sealed.split_at_checked(sealed.len().checked_sub(SEAL_BYTES)?)?;
-    (XxHash3_64::oneshot(body).to_le_bytes() == sum).then_some(body)
+    (checksum(body).to_le_bytes() == sum).then_some(body)
 }
 
 /// Reads fields in order; `None` past the end.

@@ -130,7 +130,10 @@ mod tests {
         file
     }
 
-    fn import(bytes: &[u8], announced: u64, part: usize) -> Result<(Vec<Write>, Option<(u32, u32)>)> {
+    /// What an import wrote, and the shape of the database.
+    type Imported = (Vec<Write>, Option<(u32, u32)>);
+
+    fn import(bytes: &[u8], announced: u64, part: usize) -> Result<Imported> {
         let mut import = Import::new(Generation(2), announced)?;
         let mut writes = vec![];
         let parts: Vec<_> = bytes.chunks(part).collect();

@@ -1,12 +1,11 @@
 //! The commit queue and the log's index. Published commits wait here; while one write transaction is in flight further
 //! commits collect and go together as the next record (group commit).
 
-use super::Block;
+use super::Pages;
 use super::ops::Durability;
 use super::record::CommitRecord;
 use crate::error::{Error, Result};
-use crate::ids::{BlockNo, CommitSeq, Epoch, Generation, LogPos};
-use std::collections::{BTreeMap, VecDeque};
+use crate::ids::{CommitSeq, Epoch, Generation, LogPos};
 
 /// A commit that readers of newer state may see but that is not durable yet.
 #[derive(Debug)]
@@ -14,7 +13,7 @@ struct Published {
     seq: CommitSeq,
     durability: Durability,
     blocks: u32,
-    pages: BTreeMap<BlockNo, Block>,
+    pages: Pages,
 }
 
 /// A record in the log that no checkpoint has folded in yet.
@@ -35,14 +34,14 @@ pub struct Group {
 
 #[derive(Debug, Default)]
 pub struct Log {
-    queue: VecDeque<Published>,
-    entries: VecDeque<LogEntry>,
+    queue: Vec<Published>,
+    entries: Vec<LogEntry>,
     next: LogPos,
 }
 
 impl Log {
-    pub fn publish(&mut self, seq: CommitSeq, durability: Durability, pages: BTreeMap<BlockNo, Block>, blocks: u32) {
-        self.queue.push_back(Published { seq, durability, blocks, pages });
+    pub fn publish(&mut self, seq: CommitSeq, durability: Durability, pages: Pages, blocks: u32) {
+        self.queue.push(Published { seq, durability, blocks, pages });
     }
 
     #[must_use]
@@ -52,16 +51,16 @@ impl Log {
 
     /// All waiting commits as one record, the newest version of each block; `None` when nothing waits.
     pub fn take_group(&mut self, epoch: Epoch, generation: Generation, block_bytes: u32) -> Option<Group> {
-        let first = self.queue.front()?.seq;
+        let first = self.queue.first()?.seq;
         let commits = self.queue.len();
-        let (mut pages, mut durability) = (BTreeMap::new(), Durability::Relaxed);
+        let (mut pages, mut durability) = (Pages::default(), Durability::Relaxed);
         let (mut last, mut blocks) = (first, 0);
-        for commit in self.queue.drain(..) {
+        for commit in std::mem::take(&mut self.queue) {
             (last, blocks) = (commit.seq, commit.blocks);
             durability = durability.max(commit.durability);
-            pages.extend(commit.pages);
+            commit.pages.into_iter().for_each(|(number, data)| pages.insert(number, data));
         }
-        pages.retain(|number: &BlockNo, _| number.0 < blocks);
+        pages.retain(|number, _| number.0 < blocks);
         let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages };
         Some(Group { record, durability, commits })
     }
@@ -80,7 +79,7 @@ impl Log {
 
     /// Notes a record that has become durable.
     pub fn append(&mut self, entry: LogEntry) {
-        self.entries.push_back(entry);
+        self.entries.push(entry);
     }
 
     /// The newest record that ends at or before `limit`: how far a checkpoint may fold.
@@ -139,10 +138,12 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Block;
     use super::*;
+    use crate::ids::BlockNo;
 
-    fn page(n: u32, fill: u8) -> BTreeMap<BlockNo, Block> {
-        BTreeMap::from([(BlockNo(n), Block::from(vec![fill; 512]))])
+    fn page(n: u32, fill: u8) -> Pages {
+        [(BlockNo(n), Block::from(vec![fill; 512]))].into_iter().collect()
     }
 
     fn group_of(commits: &[(u64, Durability, u32, u8)]) -> Group {
@@ -158,7 +159,7 @@ mod tests {
         let group = group_of(&[(3, Durability::Relaxed, 0, 1), (4, Durability::Strict, 1, 2), (5, Durability::Relaxed, 0, 3)]);
         assert_eq!((group.record.first, group.record.last, group.commits), (CommitSeq(3), CommitSeq(5), 3));
         assert_eq!(group.durability, Durability::Strict);
-        assert_eq!(group.record.pages[&BlockNo(0)][0], 3);
+        assert_eq!(group.record.pages.get(BlockNo(0)).unwrap()[0], 3);
         assert_eq!(group.record.pages.len(), 2);
     }
 

@@ -25,3 +25,6 @@ pub use versions::Lookup;
 
 /// One block's bytes, shared between the versions, the log and `SQLite`'s reads.
 pub type Block = std::rc::Rc<[u8]>;
+
+/// Changed blocks by number. They come nearly in order, since `SQLite` writes a transaction's pages sorted.
+pub type Pages = crate::sorted::SortedMap<crate::ids::BlockNo, Block>;

@@ -1,8 +1,8 @@
 //! The pager: one open database as the layers above see it. Reads are answered from memory or reported as misses; commits
 //! are published at once and become durable later; fetches, group commits, checkpoint steps and imports leave as operations
-//! ([`Pager::poll_op`]) and come back as answers ([`Pager::complete`]). One write transaction is in flight at a time.
+//! ([`Pager::take_ops`]) and come back as answers ([`Pager::complete`]). One write transaction is in flight at a time.
 
-use super::Block;
+use super::Pages;
 use super::checkpoint::{Checkpoint, LOG_BYTES_MAX, LOG_RECORDS_MAX, Step};
 use super::group::Grouping;
 use super::header::Header;
@@ -12,7 +12,7 @@ use super::ops::{Durability, Key, StoreFailure, StoreOp, StoreReply, StoreResult
 use super::versions::{Lookup, Versions};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos, OpId};
-use std::collections::{BTreeMap, VecDeque};
+use crate::sorted::SortedMap;
 
 /// What an answer of the block store changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Pager {
     logged: Vec<BlockNo>,
     published: CommitSeq,
     durable: CommitSeq,
-    ops: VecDeque<(OpId, StoreOp)>,
+    ops: Vec<(OpId, StoreOp)>,
     next_op: OpId,
     fetching: Vec<(OpId, GroupNo, GroupNo)>,
     writing: Option<(OpId, Purpose)>,
@@ -73,7 +73,7 @@ pub struct Pager {
     /// The log must outgrow this before a checkpoint is tried (again).
     checkpoint_bytes: usize,
     import: Option<Import>,
-    import_writes: VecDeque<(Purpose, Vec<Write>)>,
+    import_writes: Vec<(Purpose, Vec<Write>)>,
     failed: Option<Error>,
     counters: Counters,
 }
@@ -91,14 +91,14 @@ impl Pager {
             logged: vec![],
             published: header.checkpoint,
             durable: header.checkpoint,
-            ops: VecDeque::new(),
+            ops: vec![],
             next_op: OpId(1),
             fetching: vec![],
             writing: None,
             checkpoint: None,
             checkpoint_bytes: LOG_BYTES_MAX,
             import: None,
-            import_writes: VecDeque::new(),
+            import_writes: vec![],
             failed: None,
             counters: Counters::default(),
             header,
@@ -157,7 +157,7 @@ impl Pager {
 
     /// Makes a transaction's blocks the newest state. Returns its sequence number, to be acknowledged at
     /// [`Progress::Durable`].
-    pub fn publish(&mut self, pages: BTreeMap<BlockNo, Block>, blocks: u32, durability: Durability) -> CommitSeq {
+    pub fn publish(&mut self, pages: Pages, blocks: u32, durability: Durability) -> CommitSeq {
         let seq = self.published.next();
         self.published = seq;
         self.counters.commits += 1;
@@ -182,24 +182,25 @@ impl Pager {
         let groups = grouping.groups(self.blocks_at(self.published).max(self.blocks_at(self.durable)));
         let wanted =
             blocks.iter().map(|b| grouping.group_of(*b).0).flat_map(|g| g..=g.saturating_add(ahead).min(groups.max(g + 1) - 1));
-        self.fetch_groups(wanted.map(GroupNo).collect());
+        let wanted: Vec<_> = wanted.map(GroupNo).collect();
+        self.fetch_groups(wanted);
     }
 
     /// Asks for the whole database.
     pub fn fetch_all(&mut self) {
         let groups = self.grouping().groups(self.blocks_at(self.published));
-        self.fetch_groups((0..groups).map(GroupNo).collect());
+        let all: Vec<_> = (0..groups).map(GroupNo).collect();
+        self.fetch_groups(all);
     }
 
-    fn fetch_groups(&mut self, mut wanted: Vec<GroupNo>) {
+    fn fetch_groups(&mut self, wanted: Vec<GroupNo>) {
         /// Groups per read: 4 MiB, so that no single answer floods the worker.
         const RUN_MAX: u32 = 64;
         let grouping = self.grouping();
         let under_way = |g: GroupNo| self.fetching.iter().any(|(_, first, last)| (*first..=*last).contains(&g));
-        wanted.sort_unstable();
-        wanted.dedup();
+        let wanted: SortedMap<GroupNo, ()> = wanted.into_iter().map(|group| (group, ())).collect();
         let mut runs: Vec<(GroupNo, GroupNo)> = vec![];
-        for group in wanted {
+        for group in wanted.keys() {
             if self.versions.is_loaded(group, grouping) || under_way(group) {
                 continue;
             }
@@ -211,7 +212,7 @@ impl Pager {
         for (first, last) in runs {
             let id = self.op_id();
             self.fetching.push((id, first, last));
-            self.ops.push_back((id, StoreOp::ReadGroups(self.header.generation, first, last)));
+            self.ops.push((id, StoreOp::ReadGroups(self.header.generation, first, last)));
         }
     }
 
@@ -253,7 +254,7 @@ impl Pager {
     pub fn import_part(&mut self, bytes: &[u8], end: bool) -> Result<()> {
         let import = self.import.as_mut().ok_or_else(|| Error::BadRequest("no import is under way".into()))?;
         match import.part(bytes, end) {
-            Ok(writes) => self.import_writes.push_back((Purpose::ImportPart, writes)),
+            Ok(writes) => self.import_writes.push((Purpose::ImportPart, writes)),
             Err(error) => {
                 self.import_abort();
                 return Err(error);
@@ -275,7 +276,7 @@ impl Pager {
     pub fn import_abort(&mut self) {
         if let Some(import) = self.import.take() {
             self.import_writes.clear();
-            self.import_writes.push_back((Purpose::UndoImport, vec![import.undo()]));
+            self.import_writes.push((Purpose::UndoImport, vec![import.undo()]));
         }
     }
 
@@ -289,17 +290,17 @@ impl Pager {
             Write::Delete(Key::Log(LogPos(0)), Key::Log(LogPos(u64::MAX))),
             Write::Delete(Key::Group(old, GroupNo(0)), Key::Group(old, GroupNo(u32::MAX))),
         ];
-        self.import_writes.push_back((Purpose::FinishImport(header), writes));
+        self.import_writes.push((Purpose::FinishImport(header), writes));
     }
 
     // ---- operations out, answers in
 
-    /// The next operation for the block store. Ask until `None` after every event.
-    pub fn poll_op(&mut self) -> Option<(OpId, StoreOp)> {
+    /// The operations for the block store since the last call. Ask after every event.
+    pub fn take_ops(&mut self) -> Vec<(OpId, StoreOp)> {
         if self.writing.is_none() && self.failed.is_none() {
             self.next_write();
         }
-        self.ops.pop_front()
+        std::mem::take(&mut self.ops)
     }
 
     /// Commits go first, so that none waits behind more than one step of background work.
@@ -317,7 +318,8 @@ impl Pager {
             }
             let entry = LogEntry { last: group.record.last, to, bytes };
             self.write(Purpose::Commit(entry), writes, group.durability);
-        } else if let Some((purpose, writes)) = self.import_writes.pop_front() {
+        } else if !self.import_writes.is_empty() {
+            let (purpose, writes) = self.import_writes.remove(0);
             let last = matches!(purpose, Purpose::FinishImport(_));
             self.write(purpose, writes, if last { Durability::Strict } else { Durability::Relaxed });
         } else if self.import.is_none() {
@@ -330,7 +332,7 @@ impl Pager {
         self.counters.bytes_written += writes.iter().map(put).sum::<u64>();
         let id = self.op_id();
         self.writing = Some((id, purpose));
-        self.ops.push_back((id, StoreOp::Write(WriteBatch { epoch: self.header.epoch, durability, writes })));
+        self.ops.push((id, StoreOp::Write(WriteBatch { epoch: self.header.epoch, durability, writes })));
     }
 
     fn next_checkpoint_step(&mut self) {

@@ -2,12 +2,11 @@
 //! that its commits changed. Small ones are a single value; large ones are split into parts, all put in one transaction.
 //! Layout: `format.md`, "Commit record".
 
-use super::Block;
 use super::codec::{Fields, seal, unseal};
 use super::header::FORMAT;
+use super::{Block, Pages};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, Epoch, Generation};
-use std::collections::BTreeMap;
 
 const MAGIC: [u8; 4] = *b"THLR";
 /// Blocks in a record that stays one value: beyond 64 KiB Chromium moves a value to a file of its own, at 3 × the cost.
@@ -26,7 +25,7 @@ pub struct CommitRecord {
     /// Size of the database after `last`.
     pub blocks: u32,
     pub block_bytes: u32,
-    pub pages: BTreeMap<BlockNo, Block>,
+    pub pages: Pages,
 }
 
 impl CommitRecord {
@@ -35,13 +34,13 @@ impl CommitRecord {
     pub fn encode(&self) -> Vec<Vec<u8>> {
         let block = self.block_bytes as usize;
         let per_part = if self.pages.len() * block <= SINGLE_PART_BYTES { self.pages.len() } else { PART_BYTES / block };
-        let pages: Vec<_> = self.pages.iter().collect();
+        let pages: Vec<(BlockNo, &Block)> = self.pages.iter().collect();
         let chunks: Vec<_> = if pages.is_empty() { vec![&pages[..]] } else { pages.chunks(per_part).collect() };
         let parts = chunks.len();
         chunks.into_iter().enumerate().map(|(part, pages)| self.encode_part(part, parts, pages)).collect()
     }
 
-    fn encode_part(&self, part: usize, parts: usize, pages: &[(&BlockNo, &Block)]) -> Vec<u8> {
+    fn encode_part(&self, part: usize, parts: usize, pages: &[(BlockNo, &Block)]) -> Vec<u8> {
         let narrow = |n: usize| u32::try_from(n).expect("a commit has fewer than 2^32 parts and blocks");
         let mut out = Vec::with_capacity(72 + pages.len() * (4 + self.block_bytes as usize));
         out.extend_from_slice(&MAGIC);
@@ -85,7 +84,7 @@ impl CommitRecord {
             if !belongs {
                 return Err(corrupt(position, "its parts do not belong together"));
             }
-            record.pages.extend(more.pages);
+            more.pages.into_iter().for_each(|(number, data)| record.pages.insert(number, data));
         }
         Ok((record, parts as usize))
     }
@@ -124,7 +123,7 @@ fn part_fields(f: &mut Fields<'_>) -> Option<(CommitRecord, u32, u32)> {
     let generation = Generation(f.u32()?);
     let (blocks, block_bytes, count) = (f.u32()?, f.u32()?, f.u32()? as usize);
     let mut numbers = Fields(f.bytes(count.checked_mul(4)?)?);
-    let mut pages = BTreeMap::new();
+    let mut pages = Pages::default();
     for _ in 0..count {
         pages.insert(BlockNo(numbers.u32()?), Block::from(f.bytes(block_bytes as usize)?));
     }

@@ -4,10 +4,9 @@
 //! The *base* is what the block groups hold, that is, the state as of the last checkpoint or a later one; checkpoints never
 //! pass the oldest pin, so the base is never newer than a snapshot that has to fall back to it.
 
-use super::Block;
 use super::group::Grouping;
+use super::{Block, Pages};
 use crate::ids::{BlockNo, CommitSeq, GroupNo};
-use std::collections::BTreeMap;
 
 /// What a snapshot finds at a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +75,10 @@ impl Versions {
     }
 
     /// Appends one commit's blocks.
-    pub fn publish(&mut self, seq: CommitSeq, pages: &BTreeMap<BlockNo, Block>, blocks: u32) {
+    pub fn publish(&mut self, seq: CommitSeq, pages: &Pages, blocks: u32) {
         let before = self.blocks_at(seq);
-        for (number, data) in pages {
-            self.append(*number, Version { seq, data: Some(data.clone()) });
+        for (number, data) in pages.iter() {
+            self.append(number, Version { seq, data: Some(data.clone()) });
         }
         for cut in blocks..before {
             self.append(BlockNo(cut), Version { seq, data: None });
@@ -181,10 +180,11 @@ impl Versions {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     const GROUPING: Grouping = Grouping { block_bytes: 4096 };
 
-    fn pages(fill: u8, numbers: &[u32]) -> BTreeMap<BlockNo, Block> {
+    fn pages(fill: u8, numbers: &[u32]) -> Pages {
         numbers.iter().map(|n| (BlockNo(*n), Block::from(vec![fill; 4]))).collect()
     }
 

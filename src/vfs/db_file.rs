@@ -3,9 +3,8 @@
 
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq};
-use crate::store::{Block, Durability, Lookup, Pager};
+use crate::store::{Block, Durability, Lookup, Pager, Pages};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What the file is for. There is one writer to a database.
@@ -60,7 +59,7 @@ pub struct DbFile {
     read_at: Cell<ReadAt>,
     /// The snapshot pinned while a lock is held.
     snapshot: Cell<Option<CommitSeq>>,
-    overlay: RefCell<BTreeMap<BlockNo, Block>>,
+    overlay: RefCell<Pages>,
     overlay_blocks: Cell<Option<u32>>,
     durability: Cell<Durability>,
     published: Cell<Option<CommitSeq>>,
@@ -191,7 +190,7 @@ impl DbFile {
     }
 
     fn block(&self, number: BlockNo, at: CommitSeq) -> Lookup {
-        if let Some(own) = self.overlay.borrow().get(&number) {
+        if let Some(own) = self.overlay.borrow().get(number) {
             return Lookup::Data(own.clone());
         }
         self.pager.borrow().lookup(number, at)
@@ -241,7 +240,7 @@ impl DbFile {
     /// Lowers the lock; what was written and not published is discarded.
     pub fn unlock(&self, level: i32) {
         if self.level.get() >= RESERVED && level <= SHARED {
-            self.overlay.borrow_mut().clear();
+            self.overlay.take();
             self.overlay_blocks.set(None);
         }
         if level == NONE

@@ -21,9 +21,9 @@ use connection::{Connection, Opened};
 use job::Job;
 
 /// Private modes may never answer an open. Less than the 10 s a client waits for its welcome, so that it hears why.
-const OPEN_MS: f64 = 8_000.0;
+const OPEN_SECONDS: u32 = 8;
 /// A transaction's deadline is two of these: a worker that was frozen hears its answer before the second one ends.
-const HALF_DEADLINE_MS: f64 = 15_000.0;
+const HALF_DEADLINE_SECONDS: u32 = 15;
 
 /// The store. What it holds lives on in the callbacks it gave to `IndexedDB`.
 pub struct IdbStore(Rc<Inner>);
@@ -75,8 +75,8 @@ impl Inner {
     /// Opens the database, then runs [`StoreOp::Open`] in it.
     fn connect(self: &Rc<Self>, id: OpId) {
         let inner = Rc::clone(self);
-        let deadline = Timer::after(OPEN_MS, move || {
-            let why = format!("IndexedDB did not open {} within {} s (private window?)", inner.name, OPEN_MS / 1000.0);
+        let deadline = Timer::after(f64::from(OPEN_SECONDS) * 1000.0, move || {
+            let why = format!("IndexedDB did not open {} within {} s (private window?)", inner.name, OPEN_SECONDS);
             inner.finish(id, Err(StoreFailure::NotApplied(Error::StorageUnavailable(why))));
         });
         self.pending.borrow_mut().push(Pending { id, is_write: false, deadline, running: None });
@@ -115,7 +115,7 @@ impl Inner {
         transaction.set_onabort(Some(handler));
         let job = Job::new(transaction, op, handler);
         let inner = Rc::clone(self);
-        let deadline = Timer::after(HALF_DEADLINE_MS, move || inner.half_time(id));
+        let deadline = Timer::after(f64::from(HALF_DEADLINE_SECONDS) * 1000.0, move || inner.half_time(id));
         let running = Some(Running { job, _on_event: on_event });
         self.pending.borrow_mut().push(Pending { id, is_write, deadline, running });
     }
@@ -159,9 +159,8 @@ impl Inner {
 
     fn half_time(self: &Rc<Self>, id: OpId) {
         let inner = Rc::clone(self);
-        let deadline = Timer::after(HALF_DEADLINE_MS, move || {
-            let why =
-                format!("IndexedDB did not end a transaction of {} within {} s", inner.name, 2.0 * HALF_DEADLINE_MS / 1000.0);
+        let deadline = Timer::after(f64::from(HALF_DEADLINE_SECONDS) * 1000.0, move || {
+            let why = format!("IndexedDB did not end a transaction of {} within {} s", inner.name, 2 * HALF_DEADLINE_SECONDS);
             inner.give_up(id, &why);
         });
         if let Some(pending) = self.pending.borrow_mut().iter_mut().find(|p| p.id == id) {
