@@ -28,8 +28,8 @@ export async function tables(db) {
 export function remember(db, { sql, ms, error }) {
   return db.batch([
     'CREATE TABLE IF NOT EXISTS console_history (id INTEGER PRIMARY KEY, sql TEXT NOT NULL, ran_at TEXT NOT NULL, ms REAL NOT NULL, error TEXT)',
-    ['DELETE FROM console_history WHERE sql = :sql', { sql }],
-    ['INSERT INTO console_history (sql, ran_at, ms, error) VALUES (:sql, :ranAt, :ms, :error)', { sql, ranAt: new Date(), ms, error }],
+    ['DELETE FROM console_history WHERE sql = ?', [sql]],
+    ['INSERT INTO console_history (sql, ran_at, ms, error) VALUES (?, ?, ?, ?)', [sql, new Date(), ms, error]],
     ['DELETE FROM console_history WHERE id <= (SELECT max(id) FROM console_history) - ?', [KEPT]],
   ], { durability: 'relaxed' }); // A history is not worth waiting for the disk.
 }

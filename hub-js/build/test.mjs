@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { setup } from './setup.mjs';
-import { BuildError, duration, isInstalled, MINUTE, ROOT, run, runAsScript } from './tools.mjs';
+import { BuildError, duration, isInstalled, MINUTE, ROOT, run, runAsScript, wasmEnv } from './tools.mjs';
 
 const STEPS = [
   { name: 'fmt', act: () => run(['cargo', 'fmt', '--check']) },
   { name: 'clippy', act: () => run(['cargo', 'clippy', '--all-targets', '--', '-D', 'warnings'], { deadline: 15 * MINUTE }) },
   // In the release profile, so that the build after it finds SQLite's C compiled already.
-  { name: 'clippy-wasm', act: () => run(['cargo', 'clippy', '--release', '--lib', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'], { deadline: 15 * MINUTE }) },
+  { name: 'clippy-wasm', act: () => run(['cargo', 'clippy', '--release', '--lib', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
   { name: 'rust', act: testRust },
   { name: 'build', act: build },
   { name: 'types', act: () => run([join(ROOT, 'node_modules', '.bin', 'tsc'), '-p', ROOT, '--noEmit']) },

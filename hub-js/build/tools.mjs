@@ -75,6 +75,14 @@ export function isInstalled(program) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
 }
 
+/** For compiling to wasm: panics name source files, and neither this machine's paths nor their length belong into the download. */
+export function wasmEnv() {
+  const cargoHome = process.env.CARGO_HOME || join(homedir(), '.cargo');
+  const own = process.env.CARGO_ENCODED_RUSTFLAGS?.split('\x1f') ?? process.env.RUSTFLAGS?.split(/\s+/) ?? [];
+  const flags = [...own.filter(Boolean), `--remap-path-prefix=${join(cargoHome, 'registry', 'src')}=crates`];
+  return { ...process.env, CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f') };
+}
+
 /** SHA-256 over files and plain texts, in the order given. */
 export function digest(files, ...texts) {
   const hash = createHash('sha256');

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wasmBindgen, wasmBindgenVersion } from './setup.mjs';
-import { BuildError, DIST, digest, duration, GLUE, MINUTE, ROOT, run } from './tools.mjs';
+import { BuildError, DIST, digest, duration, GLUE, MINUTE, ROOT, run, wasmEnv } from './tools.mjs';
 
 const CARGO = ['cargo', 'build', '--release', '--lib', '--target', 'wasm32-unknown-unknown'];
 const BINDGEN = ['--target', 'web', '--omit-default-module-path', '--remove-name-section', '--remove-producers-section', '--out-name', 'tabhub', '--out-dir', GLUE];
@@ -23,7 +23,7 @@ const STAMP = join(GLUE, 'stamp.json');
 
 export async function buildWasm() {
   console.log('→ cargo build (wasm)');
-  await run(CARGO, { deadline: 20 * MINUTE });
+  await run(CARGO, { deadline: 20 * MINUTE, env: wasmEnv() });
   const crateWasm = join(await targetFolder(), 'wasm32-unknown-unknown', 'release', 'tabhub.wasm');
   if (!existsSync(crateWasm)) throw new BuildError(`cargo wrote no ${crateWasm}; Cargo.toml must ask for a cdylib named tabhub`);
   const binaryen = join(ROOT, 'node_modules', 'binaryen');

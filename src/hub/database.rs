@@ -436,6 +436,7 @@ impl Database {
     /// Has a unit's missing blocks fetched: further ahead at each restart, in the end everything.
     pub(super) fn fetch_for(&mut self, job: &mut Job, blocks: Vec<BlockNo>) {
         const DOUBLINGS_MAX: u32 = 8;
+        self.counters.restarts += 1;
         let mut pager = self.pager.borrow_mut();
         if job.tries < DOUBLINGS_MAX {
             pager.fetch(&blocks, (1 << job.tries) - 1);

@@ -51,7 +51,6 @@ impl Database {
         match self.try_work(&mut job) {
             Ok((reply, committed)) => self.acknowledge(job.port, job.id, reply, committed),
             Err(WorkFailure { failure: Failure::Missed(blocks), .. }) => {
-                self.counters.restarts += 1;
                 self.fetch_for(&mut job, blocks);
                 self.slot = Slot::Working(job);
             }
