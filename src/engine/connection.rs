@@ -170,15 +170,23 @@ impl Connection {
         self.foreign_keys_settable.set(let_it);
     }
 
-    /// Turns foreign keys on again after a script may have turned them off.
-    ///
-    /// # Errors
-    /// None that are not programming errors.
-    pub fn restore_foreign_keys(&mut self) -> Attempt<()> {
-        self.let_foreign_keys_change(true);
-        let result = self.run_script("PRAGMA foreign_keys = ON");
-        self.let_foreign_keys_change(false);
-        result
+    /// Whether foreign keys are enforced now.
+    #[must_use]
+    pub fn foreign_keys(&self) -> bool {
+        self.config_foreign_keys(-1)
+    }
+
+    /// Enforces foreign keys or not; outside of transactions.
+    pub fn set_foreign_keys(&self, on: bool) {
+        self.config_foreign_keys(c_int::from(on));
+    }
+
+    /// Sets (1, 0) or leaves (-1) the enforcement of foreign keys; returns what it is then.
+    fn config_foreign_keys(&self, set: c_int) -> bool {
+        let mut on: c_int = 0;
+        // SAFETY: a live handle; this operation takes an int and a pointer to one.
+        unsafe { ffi::sqlite3_db_config(self.db.0, ffi::SQLITE_DBCONFIG_ENABLE_FKEY, set, &raw mut on) };
+        on != 0
     }
 
     pub fn set_last_insert_rowid(&self, rowid: i64) {

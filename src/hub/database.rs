@@ -209,9 +209,16 @@ impl Database {
         self.pump_inside_reads(now);
         self.pump_transaction(now);
         self.pump_writer(now);
-        self.pump_lanes(now);
         self.pump_import();
-        self.pump_streams(now);
+        loop {
+            self.pump_lanes(now);
+            let open = self.streams.len();
+            self.pump_streams(now);
+            // A cursor that ended makes room for one that waits in a lane.
+            if self.streams.len() == open {
+                break;
+            }
+        }
         let ops = self.pager.borrow_mut().take_ops();
         self.actions.extend(ops.into_iter().map(|(id, op)| Action::Store(id, op)));
     }
@@ -254,7 +261,7 @@ impl Database {
         let durable = self.pager.borrow().durable();
         self.end_transaction(error);
         self.end_streams(error, |stream| stream.at > durable);
-        self.end_read_transactions(error, |read| read.at > durable);
+        self.end_read_transactions(error, |_, read| read.at > durable);
         for session in self.sessions.values_mut() {
             session.last_write = session.last_write.min(durable);
         }
@@ -270,7 +277,7 @@ impl Database {
         self.end_transaction(error);
         self.import_failed(error);
         self.end_streams(error, |_| true);
-        self.end_read_transactions(error, |_| true);
+        self.end_read_transactions(error, |_, _| true);
         for job in self.take_jobs(|_| true) {
             self.fail_job(&job, error, None);
         }
@@ -306,7 +313,7 @@ impl Database {
             self.import_failed(&closed);
         }
         self.end_streams(&closed, |stream| stream.job.port == port);
-        self.end_read_transactions(&closed, |read| read.port == port);
+        self.end_read_transactions(&closed, |_, read| read.port == port);
         self.outbox.forget(port);
         self.sessions.remove(port);
     }
@@ -343,10 +350,10 @@ impl Database {
         taken
     }
 
-    pub(super) fn end_read_transactions(&mut self, why: &Error, which: impl Fn(&ReadTransaction) -> bool) {
+    pub(super) fn end_read_transactions(&mut self, why: &Error, which: impl Fn(TxId, &ReadTransaction) -> bool) {
         let (pager, sessions) = (&self.pager, &mut self.sessions);
         self.read_transactions.retain(|tx, read| {
-            let over = which(read);
+            let over = which(*tx, read);
             if over {
                 pager.borrow_mut().unpin(read.at);
             }
@@ -363,11 +370,11 @@ impl Database {
         let jobs =
             self.sessions.values().flat_map(|session| &session.lane).chain(&self.reads).chain(&self.turns).map(|j| j.deadline);
         let inside = self.inside_reads.iter().map(|(_, j)| j.deadline);
-        let reads = self.read_transactions.values().map(|r| r.deadline);
+        let reads = self.read_transactions.iter().filter(|(tx, _)| !self.is_reading(*tx)).map(|(_, read)| read.deadline);
         let slot = match &self.slot {
             Slot::Free => None,
             Slot::Working(job) => Some(job.deadline),
-            Slot::Transaction(open) => open.is_idle().then_some(open.deadline),
+            Slot::Transaction(open) => Some(open.next_deadline()),
             Slot::Import(turn) => Some(turn.deadline),
         };
         jobs.chain(inside).chain(reads).chain(slot).filter(|at| at.is_finite()).min_by(f64::total_cmp)
@@ -392,7 +399,13 @@ impl Database {
         if matches!(&self.slot, Slot::Import(turn) if turn.deadline <= now) {
             self.import_failed(&Error::Timeout("the next part of the import did not come".into()));
         }
-        self.end_read_transactions(&idle, |read| read.deadline <= now);
+        let busy: Vec<_> = self.inside_reads.iter().map(|(tx, _)| *tx).collect();
+        self.end_read_transactions(&idle, |tx, read| read.deadline <= now && !busy.contains(&tx));
+    }
+
+    /// Whether a statement of the read transaction waits for blocks.
+    fn is_reading(&self, tx: TxId) -> bool {
+        self.inside_reads.iter().any(|(reading, _)| *reading == tx)
     }
 
     // ---- small acts

@@ -111,7 +111,9 @@ impl Database {
         match &mut stream.kind {
             StreamKind::Export { next } => export_chunk(&mut self.pager.borrow_mut(), stream.at, next),
             StreamKind::Rows(cursor) => {
-                stream.job.enter_unit();
+                if cursor.statement.is_none() {
+                    stream.job.enter_unit();
+                }
                 let result = cursor.next_chunk(&self.pager, &self.clock, stream.at, now + stream.chunk_ms);
                 if result.is_err() {
                     cursor.statement = None;

@@ -67,6 +67,12 @@ impl Transaction {
         self.waiting.is_empty()
     }
 
+    /// When it, or what waits in it, has waited for too long.
+    pub fn next_deadline(&self) -> f64 {
+        let jobs = self.waiting.iter().filter_map(|step| if let Step::Work(job) = step { Some(job.deadline) } else { None });
+        if self.is_idle() { self.deadline } else { jobs.fold(f64::INFINITY, f64::min) }
+    }
+
     pub fn misses(&self) -> &[BlockNo] {
         &self.misses
     }
@@ -134,8 +140,7 @@ impl Database {
 
     /// A request that names a transaction.
     pub(super) fn request_inside(&mut self, tx: TxId, job: Job, now: f64) {
-        if let Some(read) = self.read_transactions.get_mut(tx).filter(|read| read.port == job.port) {
-            read.deadline = f64::INFINITY;
+        if self.read_transactions.get(tx).is_some_and(|read| read.port == job.port) {
             self.inside_reads.push((tx, job));
             return self.pump_inside_reads(now);
         }

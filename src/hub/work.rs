@@ -36,12 +36,14 @@ pub struct Script {
     /// Where the part begins that is not committed yet; a restart begins here.
     from: usize,
     changes: i64,
+    /// Whether foreign keys are enforced there.
+    foreign_keys: bool,
     pub committed: Option<CommitSeq>,
 }
 
 impl Script {
     pub fn new(sql: Sql) -> Self {
-        Self { sql, from: 0, changes: 0, committed: None }
+        Self { sql, from: 0, changes: 0, foreign_keys: true, committed: None }
     }
 }
 
@@ -200,17 +202,12 @@ fn run_batch_call(call: &Call, connection: &mut Connection, payload: &mut Vec<u8
 impl Script {
     /// One transaction over all statements, unless the script has transactions of its own: then each of its parts.
     fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<(Reply, Option<CommitSeq>)> {
-        connection.let_foreign_keys_change(true);
+        connection.set_foreign_keys(self.foreign_keys);
         let result = self.run_parts(connection);
+        // Whatever becomes of the script, the next one to use the connection finds it as it was.
+        connection.rollback();
+        connection.set_foreign_keys(true);
         connection.let_foreign_keys_change(false);
-        match &result {
-            // To be run again from `from`, with foreign keys as they are.
-            Err(WorkFailure { failure: Failure::Missed(_), .. }) => {}
-            _ => {
-                connection.rollback();
-                connection.restore_foreign_keys()?;
-            }
-        }
         result?;
         Ok((Reply::done(self.changes, connection.last_insert_rowid()), self.committed))
     }
@@ -270,7 +267,7 @@ impl Script {
         self.committed = published.or(self.committed);
         self.changes += connection.total_changes() - *changes;
         *changes = connection.total_changes();
-        self.from = end;
+        (self.from, self.foreign_keys) = (end, connection.foreign_keys());
         Ok(())
     }
 
