@@ -33,6 +33,7 @@ export function showError(error, { detail, action } = {}) {
     detail ?? '',
     el('div', { className: 'row' }, action ?? '', el('span', { className: 'small muted' }, outcome ?? '')));
   $('#notice').hidden = false;
+  $('#notice').scrollIntoView({ block: 'nearest' });
 }
 
 export function clearError() {

@@ -72,8 +72,8 @@ async function runSql(sql, signal, elapsed) {
   }
   const { changes, lastInsertRowid } = result ?? script;
   const what = script ? 'The script ran' : result.columns.length ? count(result.rows.length, 'row') : 'Done';
-  const insert = changes > 0 ? `, last rowid ${lastInsertRowid}` : '';
-  $('#summary').textContent = `${what} · ${count(changes, 'row')} changed${insert} · ${elapsed()}`;
+  const changed = changes > 0 ? ` · ${count(changes, 'row')} changed, last rowid ${lastInsertRowid}` : '';
+  $('#summary').textContent = `${what}${changed} · ${elapsed()}`;
   await showTables();
 }
 
@@ -159,7 +159,7 @@ function runText(sql) {
 
 // ── Whole-database work: sample data, export, import
 
-/** Shows the progress of `work(onProgress)` and keeps the buttons still meanwhile. */
+/** Shows the progress of `work(onProgress)`, then the sentence it answers; keeps the buttons still meanwhile. */
 async function withProgress(work) {
   const buttons = [$('#load'), $('#export'), $('#import')];
   const onProgress = (text, fraction) => {
@@ -169,8 +169,9 @@ async function withProgress(work) {
   clearError();
   buttons.forEach(button => { button.disabled = true; });
   $('#work').hidden = false;
+  announce('');
   try {
-    await work(onProgress);
+    announce(await work(onProgress));
   } finally {
     buttons.forEach(button => { button.disabled = false; });
     $('#work').hidden = true;
@@ -178,11 +179,19 @@ async function withProgress(work) {
   }
 }
 
+/** Puts a sentence where the results stand; an empty one clears the place. */
+function announce(text) {
+  $('#summary').textContent = text;
+  $('#result').replaceChildren();
+  $('#more').hidden = true;
+  $('#output').hidden = text === '';
+}
+
 async function load(onProgress) {
   const began = performance.now();
   const rows = await loadSamples(db, onProgress);
   $('#load').classList.remove('primary');
-  $('#summary').textContent = `${count(rows, 'row')} loaded in one transaction · ${milliseconds(performance.now() - began)}`;
+  return `${count(rows, 'row')} loaded in one transaction · ${milliseconds(performance.now() - began)}`;
 }
 
 async function exportFile(onProgress) {
@@ -191,6 +200,7 @@ async function exportFile(onProgress) {
   const url = URL.createObjectURL(new Blob([bytes], { type: 'application/vnd.sqlite3' }));
   el('a', { href: url, download: 'console.sqlite' }).click();
   URL.revokeObjectURL(url);
+  return `${format(bytes.length)} bytes exported.`;
 }
 
 async function importFile(file) {
@@ -199,8 +209,10 @@ async function importFile(file) {
   $('#confirm').showModal();
   await new Promise(resolve => { $('#confirm').onclose = resolve; });
   if ($('#confirm').returnValue !== 'yes') return;
-  await withProgress(onProgress => db.import(file, { onProgress: (done, total) => onProgress('importing', done / total) }));
-  $('#summary').textContent = `${file.name} imported.`;
+  await withProgress(async onProgress => {
+    await db.import(file, { onProgress: (done, total) => onProgress('importing', done / total) });
+    return `${file.name} imported.`;
+  });
 }
 
 // ── Wiring
@@ -229,6 +241,6 @@ await guarded(async () => {
   const [list] = await Promise.all([showTables(), showHistory()]);
   if (list.length === 0) {
     $('#load').classList.add('primary');
-    $('#summary').textContent = 'The database is empty: load the sample data, or import a SQLite file.';
+    announce('The database is empty: load the sample data, or import a SQLite file.');
   }
 })();

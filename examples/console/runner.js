@@ -50,7 +50,12 @@ const EXPLAIN = 'EXPLAIN QUERY PLAN ';
 
 /** Names and declared types, also where there are no rows: iterate gives rows only, query with LIMIT 0 gives columns only. */
 async function columnsOf(db, sql, signal) {
-  return (await db.query(`${COLUMNS_OF}${body(sql)}\n) LIMIT 0`, [], { signal })).columns;
+  try {
+    return (await db.query(`${COLUMNS_OF}${body(sql)}\n) LIMIT 0`, [], { signal })).columns;
+  } catch (error) {
+    await explain(db, sql, signal); // Throws what is wrong with the user's own text; for an unfinished one the error above blames our bracket.
+    throw error;
+  }
 }
 
 export function explain(db, sql, signal) {

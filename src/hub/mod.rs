@@ -12,11 +12,15 @@
 //! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
 
 mod database;
+mod endings;
 mod imports;
 mod lanes;
+mod metrics;
 mod outbox;
 mod reply;
+mod requests;
 mod session;
+mod storage;
 mod streams;
 mod transactions;
 mod work;
@@ -106,11 +110,11 @@ impl Hub {
                 self.strangers.push(port);
             }
             Event::Message(port, frame) => self.message(port, frame, now),
-            Event::Gone(port) => self.gone(port, now),
+            Event::Gone(port) => self.gone(port),
             Event::Store(OPEN, result) => self.opened(result),
             Event::Store(id, result) => {
                 if let Phase::Open(database) = &mut self.phase {
-                    database.stored(id, result, now);
+                    database.stored(id, result);
                 }
             }
             Event::Wake => {
@@ -243,11 +247,11 @@ impl Hub {
         }
     }
 
-    fn gone(&mut self, port: PortId, now: f64) {
+    fn gone(&mut self, port: PortId) {
         self.strangers.retain(|p| *p != port);
         match &mut self.phase {
             Phase::Opening { greetings, .. } => greetings.retain(|(p, ..)| *p != port),
-            Phase::Open(database) => database.end_session(port, now),
+            Phase::Open(database) => database.end_session(port),
             Phase::Failed(_) => {}
         }
         self.actions.push(Action::Disconnect(port));

@@ -2,17 +2,18 @@
 //! are published at once and become durable later; fetches, group commits, checkpoint steps and imports leave as operations
 //! ([`Pager::take_ops`]) and come back as answers ([`Pager::complete`]). One write transaction is in flight at a time.
 
+mod fetch;
+mod replace;
+
 use super::Pages;
 use super::checkpoint::{Checkpoint, LOG_BYTES_MAX, LOG_RECORDS_MAX, Step};
-use super::group::Grouping;
 use super::header::Header;
 use super::import::Import;
 use super::log::{Log, LogEntry};
-use super::ops::{Durability, Key, StoreFailure, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
+use super::ops::{Durability, Key, StoreFailure, StoreOp, StoreResult, Write, WriteBatch};
 use super::versions::{Lookup, Versions};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos, OpId};
-use crate::sorted::SortedMap;
 
 /// What an answer of the block store changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,126 +174,6 @@ impl Pager {
         self.failed.as_ref()
     }
 
-    // ---- fetching
-
-    /// Asks for the groups of these blocks, each with up to `ahead` groups after it. What is there or on its way is skipped.
-    pub fn fetch(&mut self, blocks: &[BlockNo], ahead: u32) {
-        let grouping = self.grouping();
-        self.counters.misses += blocks.len() as u64;
-        let groups = grouping.groups(self.blocks_at(self.published).max(self.blocks_at(self.durable)));
-        let wanted =
-            blocks.iter().map(|b| grouping.group_of(*b).0).flat_map(|g| g..=g.saturating_add(ahead).min(groups.max(g + 1) - 1));
-        let wanted: Vec<_> = wanted.map(GroupNo).collect();
-        self.fetch_groups(wanted);
-    }
-
-    /// Asks for the whole database.
-    pub fn fetch_all(&mut self) {
-        let groups = self.grouping().groups(self.blocks_at(self.published));
-        let all: Vec<_> = (0..groups).map(GroupNo).collect();
-        self.fetch_groups(all);
-    }
-
-    fn fetch_groups(&mut self, wanted: Vec<GroupNo>) {
-        /// Groups per read: 4 MiB, so that no single answer floods the worker.
-        const RUN_MAX: u32 = 64;
-        let grouping = self.grouping();
-        let under_way = |g: GroupNo| self.fetching.iter().any(|(_, first, last)| (*first..=*last).contains(&g));
-        let wanted: SortedMap<GroupNo, ()> = wanted.into_iter().map(|group| (group, ())).collect();
-        let mut runs: Vec<(GroupNo, GroupNo)> = vec![];
-        for group in wanted.keys() {
-            if self.versions.is_loaded(group, grouping) || under_way(group) {
-                continue;
-            }
-            match runs.last_mut() {
-                Some((first, last)) if last.next() == group && group.0 - first.0 < RUN_MAX => *last = group,
-                _ => runs.push((group, group)),
-            }
-        }
-        for (first, last) in runs {
-            let id = self.op_id();
-            self.fetching.push((id, first, last));
-            self.ops.push((id, StoreOp::ReadGroups(self.header.generation, first, last)));
-        }
-    }
-
-    /// Whether blocks that were misses can now be read, at whatever snapshot.
-    #[must_use]
-    pub fn are_resident(&self, blocks: &[BlockNo]) -> bool {
-        let grouping = self.grouping();
-        blocks.iter().all(|block| self.versions.is_loaded(grouping.group_of(*block), grouping))
-    }
-
-    /// Whether the whole database is in memory.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        let groups = self.grouping().groups(self.blocks_at(self.published));
-        (0..groups).all(|g| self.versions.is_loaded(GroupNo(g), self.grouping()))
-    }
-
-    #[must_use]
-    pub fn grouping(&self) -> Grouping {
-        Grouping { block_bytes: self.header.block_bytes }
-    }
-
-    // ---- importing
-
-    /// Begins to replace the database by a file of `size` bytes. Everything published must be durable.
-    ///
-    /// # Errors
-    /// As [`Import::new`].
-    pub fn import_begin(&mut self, size: u64) -> Result<()> {
-        debug_assert!(self.log.is_empty() && self.import.is_none(), "imports begin on a quiet database");
-        self.import = Some(Import::new(self.header.generation.next(), size)?);
-        Ok(())
-    }
-
-    /// Takes the next bytes of the file; [`Progress::ImportStep`] asks for more, [`Progress::Imported`] ends it.
-    ///
-    /// # Errors
-    /// As [`Import::part`]; the import is then over and the database as before.
-    pub fn import_part(&mut self, bytes: &[u8], end: bool) -> Result<()> {
-        let import = self.import.as_mut().ok_or_else(|| Error::BadRequest("no import is under way".into()))?;
-        match import.part(bytes, end) {
-            Ok(writes) => self.import_writes.push((Purpose::ImportPart, writes)),
-            Err(error) => {
-                self.import_abort();
-                return Err(error);
-            }
-        }
-        if end {
-            self.import_finish();
-        }
-        Ok(())
-    }
-
-    /// How many bytes of the import have come.
-    #[must_use]
-    pub fn import_received(&self) -> u64 {
-        self.import.as_ref().map_or(0, Import::received)
-    }
-
-    /// Gives the import up; the database stays as it was.
-    pub fn import_abort(&mut self) {
-        if let Some(import) = self.import.take() {
-            self.import_writes.clear();
-            self.import_writes.push((Purpose::UndoImport, vec![import.undo()]));
-        }
-    }
-
-    fn import_finish(&mut self) {
-        let Some((block_bytes, blocks)) = self.import.as_ref().and_then(Import::shape) else { return };
-        let checkpoint = self.published.next();
-        let old = self.header.generation;
-        let header = Header { generation: old.next(), block_bytes, blocks, checkpoint, ..self.header.clone() };
-        let writes = vec![
-            Write::Put(Key::Header, header.encode()),
-            Write::Delete(Key::Log(LogPos(0)), Key::Log(LogPos(u64::MAX))),
-            Write::Delete(Key::Group(old, GroupNo(0)), Key::Group(old, GroupNo(u32::MAX))),
-        ];
-        self.import_writes.push((Purpose::FinishImport(header), writes));
-    }
-
     // ---- operations out, answers in
 
     /// The operations for the block store since the last call. Ask after every event.
@@ -400,23 +281,6 @@ impl Pager {
         }
     }
 
-    fn install(&mut self, first: GroupNo, last: GroupNo, result: StoreResult) -> Result<()> {
-        let values = match result {
-            Ok(StoreReply::Groups(values)) => values,
-            Ok(_) => return Err(Error::Storage("the block store gave the wrong answer to a read".into())),
-            Err(failure) => return Err(failure.error().clone()),
-        };
-        let grouping = self.grouping();
-        for group in (first.0..=last.0).map(GroupNo) {
-            let stored = values.iter().find(|(number, _)| *number == group);
-            let stored = stored.map(|(_, bytes)| grouping.decode(self.header.generation, group, bytes));
-            let blocks = stored.transpose()?.unwrap_or_default();
-            self.counters.blocks_read += blocks.len() as u64;
-            self.versions.install(group, blocks);
-        }
-        Ok(())
-    }
-
     fn written(&mut self, purpose: Purpose) -> Vec<Progress> {
         match purpose {
             Purpose::Commit(entry) => {
@@ -444,18 +308,6 @@ impl Pager {
                 vec![Progress::Imported]
             }
         }
-    }
-
-    /// Everything in memory belongs to the old generation: begin anew from the imported one.
-    fn replace(&mut self, header: Header) {
-        self.end_checkpoint();
-        self.import = None;
-        self.versions = Versions::new(header.checkpoint, header.blocks);
-        (self.published, self.durable) = (header.checkpoint, header.checkpoint);
-        self.logged.clear();
-        self.log.drop_through(header.checkpoint);
-        self.fetching.clear();
-        self.header = header;
     }
 
     fn write_failed(&mut self, purpose: &Purpose, failure: StoreFailure) -> Vec<Progress> {
