@@ -26,7 +26,7 @@ export interface OpenOptions {
 
 export interface CallOptions {
   /**
-   * Stops the call. A read rejects with `HUB_CANCELLED` at once. A write rejects when the hub confirms that nothing was applied;
+   * Stops the call. A read (SQL that begins with SELECT, VALUES or EXPLAIN) rejects with `HUB_CANCELLED` at once. A write rejects when the hub confirms that nothing was applied;
    * if the signal came too late to stop it, the call ends as if there were none.
    */
   signal?: AbortSignal;
@@ -49,7 +49,7 @@ export interface RowOptions extends CallOptions {
 export interface QueryOptions extends RowOptions, WriteOptions {}
 
 export interface TransactionOptions {
-  /** `immediate` (default) waits its turn to write at once; `deferred` at its first write; `read` sees one state of the database and cannot write. */
+  /** `immediate` (default) waits its turn to write at once; `deferred` does the same in a hub, where a wait costs nobody else; `read` sees one state of the database and cannot write. */
   mode?: TransactionMode;
   /** Longest idle time in ms between two statements before the hub rolls back. Default 5000. */
   timeout?: number;
@@ -71,13 +71,15 @@ const oneOf = (...allowed: string[]): Check => value =>
   allowed.includes(value as string) ? undefined : `must be ${allowed.map(word => `'${word}'`).join(' or ')}`;
 const aFunction: Check = value => typeof value === 'function' ? undefined : 'must be a function';
 const aUrl: Check = value => typeof value === 'string' && value !== '' || value instanceof URL ? undefined : 'must be a URL';
-const milliseconds: Check = value =>
-  typeof value === 'number' && value > 0 && value <= MILLISECONDS_MAX ? undefined : `must be milliseconds, above 0 and at most ${MILLISECONDS_MAX}`;
+const millisecondsUpTo = (most: number): Check => value =>
+  typeof value === 'number' && value > 0 && value <= most ? undefined : `must be milliseconds, above 0 and at most ${most}`;
 const aSignal: Check = value =>
   typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value ? undefined : 'must be an AbortSignal';
 
 /** `setTimeout` counts in 32 bits; the client's own grace must fit on top. */
-const MILLISECONDS_MAX = 2 ** 31 - 1 - 60_000;
+const milliseconds = millisecondsUpTo(2 ** 31 - 1 - 60_000);
+/** The longest a hub lets a transaction be idle. */
+const idleMilliseconds = millisecondsUpTo(600_000);
 
 const durability = oneOf('strict', 'relaxed');
 const call = { signal: aSignal, timeout: milliseconds };
@@ -90,7 +92,7 @@ export const KNOWN = {
   write: { ...call, durability },
   rows: row,
   query: { ...row, durability },
-  transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: milliseconds, signal: aSignal, durability },
+  transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: idleMilliseconds, signal: aSignal, durability },
   transfer: { onProgress: aFunction, signal: aSignal },
 } satisfies Record<string, Record<string, Check>>;
 

@@ -8,7 +8,6 @@ const HARMLESS: &[&str] = &[
     "analysis_limit",
     "application_id",
     "collation_list",
-    "compile_options",
     "data_version",
     "database_list",
     "defer_foreign_keys",

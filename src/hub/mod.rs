@@ -2,12 +2,12 @@
 //! `now` in, actions out; no clock, no I/O, no browser.
 //!
 //! How work is scheduled, in one place:
-//! - Each tab's requests pass through its own [`lane`](lanes) in order. Reads run at once on the newest durable snapshot
+//! - Each tab's requests pass through its own lane (`lanes`) in order. Reads run at once on the newest durable snapshot
 //!   (and never older than the tab's own writes); they overtake only writes that wait for another tab's transaction.
-//! - Writes take turns at the one [`writer`]: first come, first served. A transaction or an import keeps its turn until it
+//! - Writes take turns at the one writer (`writer`): first come, first served. A transaction or an import keeps its turn until it
 //!   ends, or until its idle timeout.
 //! - A unit of work that misses blocks is rolled back, waits for them, and runs again from its start.
-//! - A reply that depends on a commit is [held](outbox) until that commit is durable.
+//! - A reply that depends on a commit is held (`outbox`) until that commit is durable.
 //!
 //! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
 

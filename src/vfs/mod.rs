@@ -12,5 +12,5 @@ mod db_file;
 mod glue;
 pub mod unit;
 
-pub use db_file::{DbFile, PragmaRule, PragmaRuling, ReadAt, Role};
+pub use db_file::{DbFile, Fault, PragmaRule, PragmaRuling, ReadAt, Role};
 pub use glue::{VFS_NAME, offer, register};

@@ -19,7 +19,7 @@ impl Pager {
         Ok(())
     }
 
-    /// Takes the next bytes of the file; [`Progress::ImportStep`] asks for more, [`Progress::Imported`] ends it.
+    /// Takes the next bytes of the file; [`Progress::ImportStep`](super::Progress::ImportStep) asks for more, [`Progress::Imported`](super::Progress::Imported) ends it.
     ///
     /// # Errors
     /// As [`Import::part`]; the import is then over and the database as before.
