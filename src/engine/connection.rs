@@ -2,6 +2,7 @@
 
 use super::authorizer::Authorizer;
 use super::pragma;
+use super::sql::Sql;
 use super::statement::{Params, Prepared, Statement};
 use super::{Attempt, Failure};
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::ids::CommitSeq;
 use crate::store::{Durability, Pager};
 use crate::vfs::{self, DbFile, ReadAt, Role};
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::rc::Rc;
 
 /// Milliseconds since 1970, for deadlines inside a running statement.
@@ -24,31 +25,6 @@ const LENGTH_MAX: c_int = 256 << 20;
 const SQL_LENGTH_MAX: c_int = 1_000_000;
 /// Virtual-machine steps between two looks at the deadline: well under a millisecond.
 const PROGRESS_STEPS: c_int = 5_000;
-
-/// SQL text ready for `SQLite`: without NUL, and ending with one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sql(CString);
-
-impl Sql {
-    /// # Errors
-    /// [`Error::BadRequest`] for text with a NUL character.
-    pub fn new(text: &str) -> Result<Self> {
-        CString::new(text)
-            .map(Self)
-            .map_err(|e| Error::BadRequest(format!("the SQL has a NUL character at byte {}", e.nul_position())))
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.to_str().expect("made from a str")
-    }
-
-    /// Whether nothing but white space and semicolons follows.
-    #[must_use]
-    pub fn is_blank_from(&self, at: usize) -> bool {
-        self.0.as_bytes()[at..].iter().all(|b| b.is_ascii_whitespace() || *b == b';')
-    }
-}
 
 struct Deadline {
     clock: Clock,
@@ -297,7 +273,7 @@ impl Connection {
     /// # Errors
     /// As [`prepare`](Self::prepare); offsets count from the beginning of the whole text.
     pub fn prepare_at(&mut self, sql: &Sql, from: usize) -> Attempt<Prepared> {
-        let text = sql.0.as_bytes_with_nul();
+        let text = sql.with_nul();
         if sql.is_blank_from(from) {
             return Ok(Prepared { statement: None, end: text.len() - 1 });
         }
@@ -312,7 +288,7 @@ impl Connection {
         };
         let end = if tail.is_null() { text.len() - 1 } else { tail.addr() - text.as_ptr().addr() };
         let (control, is_pragma) = (self.authorizer.control.get(), self.authorizer.pragma.get());
-        let is_vacuum = first_word(&text[from..]).eq_ignore_ascii_case(b"vacuum");
+        let is_vacuum = sql.first_word(from).eq_ignore_ascii_case(b"vacuum");
         let statement = (!raw.is_null()).then(|| Rc::new(Statement::new(raw, control, is_pragma, is_vacuum)));
         self.check(rc).map_err(|failure| failure.shifted(from))?;
         Ok(Prepared { statement, end })
@@ -405,38 +381,10 @@ fn c_int_flags<T: TryInto<u32>>(flag: T) -> u32 {
     flag.try_into().unwrap_or_default()
 }
 
-/// The first word after white space and comments.
-fn first_word(mut sql: &[u8]) -> &[u8] {
-    loop {
-        sql = sql.trim_ascii_start();
-        if let Some(rest) = sql.strip_prefix(b"--") {
-            sql = rest.iter().position(|b| *b == b'\n').map_or(&[][..], |at| &rest[at..]);
-        } else if let Some(rest) = sql.strip_prefix(b"/*") {
-            sql = rest.windows(2).position(|w| w == b"*/").map_or(&[][..], |at| &rest[at + 2..]);
-        } else {
-            let end = sql.iter().position(|b| !b.is_ascii_alphabetic()).unwrap_or(sql.len());
-            return &sql[..end];
-        }
-    }
-}
-
 unsafe extern "C" fn progress(deadline: *mut c_void) -> c_int {
     // SAFETY: `configure` passed a box that lives as long as the connection.
     let deadline = unsafe { &*deadline.cast::<Deadline>() };
     let passed = deadline.at.get().is_some_and(|at| (deadline.clock)() > at);
     deadline.passed.set(passed);
     c_int::from(passed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_word_is_found_behind_comments() {
-        for (sql, word) in [("VACUUM", "VACUUM"), (" -- x\n/* vacuum */ vacuum;", "vacuum"), ("-- vacuum", ""), ("/* vacuum", "")]
-        {
-            assert_eq!(first_word(sql.as_bytes()), word.as_bytes(), "{sql}");
-        }
-    }
 }

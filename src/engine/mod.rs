@@ -7,11 +7,13 @@
 mod authorizer;
 mod connection;
 mod pragma;
+mod sql;
 mod statement;
 mod value;
 
 pub use authorizer::Control;
-pub use connection::{Clock, Connection, Sql};
+pub use connection::{Clock, Connection};
+pub use sql::Sql;
 pub use statement::{Column, Params, Prepared, Statement};
 pub use value::ValueRef;
 

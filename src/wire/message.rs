@@ -1,8 +1,7 @@
-//! The messages, field by field as in `hub-js/protocol.ts`. Serde's external tagging gives the `{ "query": { … } }` shape.
+//! The messages, field by field as in `hub-js/protocol.ts`. Plain data: no method here decides anything.
 //!
-//! Used by everything that speaks the protocol. Plain data: no method here decides anything.
-//! Unknown fields are refused, so that a misspelt option is an error and not a silent default. `hello` alone accepts them:
-//! a newer tab must get as far as the version check.
+//! The hub reads them by `op` and writes them by `body`, without serde. The derives are for clients and tests in Rust, which
+//! do both the other way round; they are not part of the download.
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
