@@ -4,6 +4,7 @@ declare module 'tabhub-wasm' {
   /** What the worker script does for the host. */
   export interface Shell {
     panicked(message: string): void;
+    ended(): void;
     closed(port: MessagePort): void;
   }
   export class Host {

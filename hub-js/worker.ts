@@ -56,6 +56,7 @@ async function start(): Promise<void> {
   }
   host = Host.start(scope.name.slice(NAME_PREFIX.length), instance, seed, {
     panicked: (message: string) => fail('HUB_PANICKED', message, 'unknown'),
+    ended: endSoon,
     closed: (port: MessagePort) => ports.delete(port),
   });
   for (const port of [...ports]) host.connect(port);
@@ -109,6 +110,10 @@ function fail(code: string, message: string, outcome: WireError['outcome']): voi
   failure = { code, message, outcome };
   console.error(`tabhub: ${code}: ${message}`);
   tell({ fatal: failure });
+  endSoon();
+}
+
+function endSoon(): void {
   setTimeout(() => scope.close(), FAREWELL_MS);
 }
 

@@ -222,6 +222,7 @@ fn a_fenced_hub_tells_everybody_and_writes_no_more() {
     let error = world.query(a, "INSERT INTO t VALUES (3, 'zombie')").unwrap_err();
     assert_eq!((error.code.as_str(), error.outcome), ("HUB_FENCED", wire::Outcome::NotApplied));
     assert_eq!(world.query(a, "SELECT 1").unwrap_err().code, "HUB_FENCED");
+    assert!(world.ended, "it makes room for a fresh hub");
     let mut third = World::over(world.store);
     let tab = third.tab();
     assert_eq!(third.query(tab, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);

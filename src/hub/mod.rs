@@ -71,6 +71,8 @@ pub enum Action {
     UseMemory,
     /// The session is over; the port may be forgotten.
     Disconnect(PortId),
+    /// Nothing works any more and everybody has been told: end, so that whoever opens the database next gets a fresh hub.
+    End,
 }
 
 enum Phase {
@@ -143,6 +145,7 @@ impl Hub {
         self.actions.append(&mut database.take_actions());
         if let Some(error) = database.take_failure() {
             self.phase = Phase::Failed(error);
+            self.actions.push(Action::End);
         }
     }
 

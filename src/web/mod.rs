@@ -35,6 +35,9 @@ extern "C" {
     /// The hub has panicked; the host is dead.
     #[wasm_bindgen(method)]
     fn panicked(this: &Shell, message: &str);
+    /// The hub has failed and told its tabs; the worker may end.
+    #[wasm_bindgen(method)]
+    fn ended(this: &Shell);
     /// The host has closed this port and lets go of it.
     #[wasm_bindgen(method)]
     fn closed(this: &Shell, port: &MessagePort);
@@ -148,6 +151,7 @@ impl State {
             }
             Action::UseMemory => *self.store.borrow_mut() = Storage::Memory(MemoryStore::new()),
             Action::Disconnect(port) => self.close(port),
+            Action::End => self.shell.ended(),
         }
     }
 

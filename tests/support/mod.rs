@@ -27,6 +27,8 @@ pub struct World {
     pub now: Rc<Cell<f64>>,
     /// Operations the hub has submitted and the store has not answered.
     pub pending: VecDeque<(OpId, StoreOp)>,
+    /// The hub has asked to be ended.
+    pub ended: bool,
     answers: BTreeMap<(PortId, u64), VecDeque<Answer>>,
     next_port: u32,
     next_id: u64,
@@ -47,7 +49,7 @@ impl World {
             clock.get()
         });
         let hub = Hub::new(HubConfig { name: "test".into(), instance: "hub-1".into(), seed: 7, clock });
-        Self { hub, store, now, pending: VecDeque::new(), answers: BTreeMap::new(), next_port: 0, next_id: 0 }
+        Self { hub, store, now, pending: VecDeque::new(), ended: false, answers: BTreeMap::new(), next_port: 0, next_id: 0 }
     }
 
     /// The browser dies: only what the store holds survives.
@@ -60,6 +62,7 @@ impl World {
             match action {
                 Action::Send(port, frame) => self.receive(port, &frame),
                 Action::Store(id, op) => self.pending.push_back((id, op)),
+                Action::End => self.ended = true,
                 Action::Watch(..) | Action::UseMemory | Action::Disconnect(_) => {}
             }
         }
