@@ -22,6 +22,8 @@ const CHUNK_ROWS: u32 = 1000;
 const EXPORT_CHUNK_BYTES: u32 = 256 << 10;
 /// Chunks on their way before the tab has taken any.
 const CREDITS: u32 = 2;
+/// How far ahead a cursor goes on to fetch once it has run through a chunk: 2⁵ groups, about 2 MB.
+const DOUBLINGS_KEPT: u32 = 5;
 /// Groups fetched ahead of an export: it reads everything, in order.
 const EXPORT_AHEAD: u32 = 16;
 
@@ -88,7 +90,7 @@ impl Database {
                 match self.next_chunk(&mut stream, now) {
                     Ok((reply, end)) => {
                         stream.credits -= 1;
-                        stream.job.tries = 0;
+                        stream.job.tries = stream.job.tries.min(DOUBLINGS_KEPT);
                         self.reply_after(stream.at, stream.job.port, stream.job.id, reply);
                         open = !end;
                     }

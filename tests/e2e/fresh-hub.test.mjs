@@ -13,7 +13,7 @@ test('a hub whose storage was deleted tells its tabs and makes room for a fresh 
 
     const refused = await first.run(() => db.run('INSERT INTO t VALUES (2)').then(() => 'stored', ({ code, outcome }) => ({ code, outcome })));
     assert.deepEqual(refused, { code: 'HUB_FENCED', outcome: 'not-applied' });
-    for (const tab of [first, second]) assert.equal(await tab.run(() => db.status.state), 'failed');
+    for (const tab of [first, second]) await until(5_000, 'the tab to hear of it', () => tab.run(() => db.status.state === 'failed'));
 
     await until(10_000, 'a fresh hub', () => first.run(reopen), 300);
     assert.notEqual(await first.run(() => db.status.hub), old);
