@@ -24,7 +24,7 @@ const STEPS = [
   { name: 'WebAssembly target', for: 'build', remedy: `run \`rustup target add ${WASM_TARGET}\``, isDone: hasWasmTarget, act: () => run(['rustup', 'target', 'add', WASM_TARGET]) },
   { name: 'system packages', for: 'build', remedy: 'install them by hand', isDone: () => missing('build').length === 0, act: () => installPackages('build') },
   { name: 'system packages for tests', for: 'tests', remedy: 'install them by hand', isDone: () => missing('tests').length === 0, act: () => installPackages('tests') },
-  { name: 'wasm-bindgen CLI', for: 'build', remedy: 'check that crates.io is reachable, then start again', isDone: hasWasmBindgen, act: installWasmBindgen },
+  { name: 'wasm-bindgen CLI', for: 'build', remedy: 'check that cargo can reach its registry, then start again', isDone: hasWasmBindgen, act: installWasmBindgen },
 ];
 
 /** Does every step that is not done yet. `tests`: also what only the tests need. */
