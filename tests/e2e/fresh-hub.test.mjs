@@ -23,7 +23,37 @@ test('a hub whose storage was deleted tells its tabs and makes room for a fresh 
   });
 });
 
+test('what goes wrong in the worker is heard in every tab', { timeout: 120_000 }, async (t) => {
+  await withWorld(t, async (world) => {
+    const options = { workerUrl: '/broken/faulty.js', wasmUrl: '/dist/hub.wasm' };
+    const tabs = await world.tabs(2, 'app.db', { options });
+    await tabs[0].run(() => db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)'));
+    for (const tab of tabs) await tab.run(listen);
+
+    for (const [fault, words] of [['reject', 'a rejection nobody handled'], ['throw', 'an error nobody caught']]) {
+      await tabs[0].run(setOff, fault);
+      for (const tab of tabs) await until(5_000, `the log to tell of "${words}"`, () => tab.run(heard, words));
+      assert.deepEqual(await tabs[1].run(() => db.all('SELECT id FROM t')), [{ id: 1 }], 'the hub goes on');
+    }
+
+    await tabs[0].run(setOff, 'trap');
+    for (const tab of tabs) await until(5_000, 'the tab to hear of the crash', () => tab.run(() => db.status.state === 'failed'));
+    assert.equal(await tabs[1].run(() => db.all('SELECT id FROM t').catch(({ code }) => code)), 'HUB_PANICKED');
+    await until(10_000, 'a fresh hub', () => tabs[1].run(reopen, options), 300);
+    assert.deepEqual(await tabs[1].run(() => db.all('SELECT id FROM t')), [{ id: 1 }], 'what was acknowledged is there');
+  });
+});
+
 /* These run in the page. */
+function listen() {
+  globalThis.logged = [];
+  db.on('log', (event) => logged.push(event));
+}
+
+const setOff = (fault) => new BroadcastChannel('faults').postMessage(fault);
+
+const heard = (words) => logged.some(({ level, message }) => level === 'error' && message.includes(words));
+
 function deleteStorage() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.deleteDatabase('tabhub:app.db');
@@ -33,8 +63,8 @@ function deleteStorage() {
   });
 }
 
-async function reopen() {
-  const fresh = await tabhub.open('app.db').catch(() => null);
+async function reopen(options) {
+  const fresh = await tabhub.open('app.db', options ?? {}).catch(() => null);
   if (fresh) globalThis.db = fresh;
   return fresh !== null;
 }

@@ -17,6 +17,14 @@ const BROKEN = {
   '/broken/garbage.wasm': ['application/wasm', Buffer.from('0061736d010000000bad', 'hex')],
 };
 
+/** The real worker script with faults that a test can set off: nobody can make the real one panic from outside. */
+const FAULTS = `
+new BroadcastChannel('faults').onmessage = ({ data }) => {
+  if (data === 'reject') void Promise.reject(new Error('a rejection nobody handled'));
+  if (data === 'throw') throw new Error('an error nobody caught');
+  if (data === 'trap') throw new WebAssembly.RuntimeError('unreachable');
+};`;
+
 /** `headers` go with every answer. The port stays the same for the site's life: it is part of the origin. */
 export async function startSite({ headers = {} } = {}) {
   const lines = new Lines();
@@ -50,6 +58,10 @@ function answerUpload(response, pathname, uploads) {
 async function answerBroken(response, pathname) {
   if (pathname === '/broken/mime.js') {
     response.writeHead(200, { 'Content-Type': 'text/html' }).end(await readFile(`${ROOT}dist/hub.js`));
+    return true;
+  }
+  if (pathname === '/broken/faulty.js') {
+    response.writeHead(200, { 'Content-Type': 'text/javascript' }).end((await readFile(`${ROOT}dist/hub.js`, 'utf8')) + FAULTS);
     return true;
   }
   // The connection stays open without a byte, like a proxy that lost its upstream.
