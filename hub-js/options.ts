@@ -49,7 +49,7 @@ export interface RowOptions extends CallOptions {
 export interface QueryOptions extends RowOptions, WriteOptions {}
 
 export interface TransactionOptions {
-  /** `immediate` (default) waits its turn to write at once; `deferred` does the same in a hub, where a wait costs nobody else; `read` sees one state of the database and cannot write. */
+  /** `immediate` (default) waits its turn to write at once; `deferred` does the same here; `read` sees one state of the database and cannot write. */
   mode?: TransactionMode;
   /** Longest idle time in ms between two statements before the hub rolls back. Default 5000. */
   timeout?: number;

@@ -126,6 +126,11 @@ impl Database {
         self.pager.borrow().durable().max(own)
     }
 
+    /// `last_insert_rowid()` as the tab knows it.
+    pub(super) fn last_rowid_of(&self, port: PortId) -> i64 {
+        self.sessions.get(port).map_or(0, |s| s.last_rowid)
+    }
+
     pub(super) fn reader_at(&mut self, at: CommitSeq) -> Attempt<&mut Connection> {
         if self.reader.is_none() {
             self.reader = Some(Connection::open(&self.pager, Role::Reader, self.clock.clone())?);

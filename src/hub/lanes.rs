@@ -147,7 +147,7 @@ impl Database {
     pub(super) fn try_read(&mut self, job: &mut Job, at: CommitSeq) -> Result<super::reply::Reply, Failure> {
         job.enter_unit();
         self.counters.reads += 1;
-        let rowid = self.sessions.get(job.port).map_or(0, |s| s.last_rowid);
+        let rowid = self.last_rowid_of(job.port);
         let Ask::Work(Work::Query(call)) = &job.ask else {
             return Err(Error::BadRequest("only a query can be a read".into()).into());
         };

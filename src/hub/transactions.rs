@@ -111,7 +111,7 @@ impl Database {
     pub(super) fn begin_transaction(&mut self, port: PortId, id: u64, durability: Durability, idle_ms: f64, now: f64) {
         let tx = self.next_tx();
         let base = self.pager.borrow().published();
-        let rowid = self.sessions.get(port).map_or(0, |s| s.last_rowid);
+        let rowid = self.last_rowid_of(port);
         let transaction = Transaction {
             id: tx,
             port,

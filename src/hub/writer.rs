@@ -64,7 +64,7 @@ impl Database {
     fn try_work(&mut self, job: &mut Job) -> Result<(Reply, Option<CommitSeq>), WorkFailure> {
         job.enter_unit();
         self.counters.writes += 1;
-        let rowid = self.sessions.get(job.port).map_or(0, |s| s.last_rowid);
+        let rowid = self.last_rowid_of(job.port);
         let (deadline, durability) = (job.deadline, job.durability);
         let Ask::Work(work) = &mut job.ask else { unreachable!("only work is done here") };
         let writer = self.writer()?;

@@ -38,8 +38,8 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// `logged`: every block that the folded records changed (more do no harm).
     #[must_use]
-    pub fn new(through: LogEntry, logged: &[BlockNo], grouping: Grouping) -> Self {
-        let groups: SortedMap<GroupNo, ()> = logged.iter().map(|block| (grouping.group_of(*block), ())).collect();
+    pub fn new(through: LogEntry, logged: &SortedMap<BlockNo, ()>, grouping: Grouping) -> Self {
+        let groups: SortedMap<GroupNo, ()> = logged.keys().map(|block| (grouping.group_of(block), ())).collect();
         Self { through, groups: groups.keys().collect() }
     }
 

@@ -14,6 +14,7 @@ use super::ops::{Durability, Key, StoreFailure, StoreOp, StoreResult, Write, Wri
 use super::versions::{Lookup, Versions};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos, OpId};
+use crate::sorted::SortedMap;
 
 /// What an answer of the block store changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub struct Pager {
     versions: Versions,
     log: Log,
     /// Blocks changed by records that are still in the log.
-    logged: Vec<BlockNo>,
+    logged: SortedMap<BlockNo, ()>,
     published: CommitSeq,
     durable: CommitSeq,
     ops: Vec<(OpId, StoreOp)>,
@@ -89,7 +90,7 @@ impl Pager {
         let mut pager = Self {
             versions: Versions::new(header.checkpoint, header.blocks),
             log,
-            logged: vec![],
+            logged: SortedMap::default(),
             published: header.checkpoint,
             durable: header.checkpoint,
             ops: vec![],
@@ -108,7 +109,7 @@ impl Pager {
             if record.block_bytes != pager.header.block_bytes {
                 return Err(Error::Corrupt("the log and the header disagree about the block size".into()));
             }
-            pager.logged.extend(record.pages.keys());
+            record.pages.keys().for_each(|block| pager.logged.insert(block, ()));
             pager.versions.publish(record.last, &record.pages, record.blocks);
             pager.versions.prune(record.last);
             (pager.published, pager.durable) = (record.last, record.last);
@@ -163,7 +164,7 @@ impl Pager {
         self.published = seq;
         self.counters.commits += 1;
         self.versions.publish(seq, &pages, blocks);
-        self.logged.extend(pages.keys());
+        pages.keys().for_each(|block| self.logged.insert(block, ()));
         self.log.publish(seq, durability, pages, blocks);
         seq
     }
@@ -294,7 +295,7 @@ impl Pager {
                 let through = header.checkpoint;
                 self.header = header;
                 self.log.drop_through(through);
-                self.logged.retain(|block| self.versions.newest(*block) > through);
+                self.logged.retain(|block, ()| self.versions.newest(*block) > through);
                 self.counters.checkpoints += 1;
                 self.checkpoint_bytes = LOG_BYTES_MAX;
                 self.end_checkpoint();

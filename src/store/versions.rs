@@ -7,6 +7,7 @@
 use super::group::Grouping;
 use super::{Block, Pages};
 use crate::ids::{BlockNo, CommitSeq, GroupNo};
+use crate::sorted::SortedMap;
 
 /// What a snapshot finds at a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct Versions {
     /// By block number.
     chains: Vec<Vec<Version>>,
     /// Blocks with versions that may have become unreadable.
-    prunable: Vec<BlockNo>,
+    prunable: SortedMap<BlockNo, ()>,
     /// Groups whose base is in memory.
     loaded: Vec<bool>,
     /// Size of the base when the database was opened: groups beyond it hold nothing that is not in memory.
@@ -93,7 +94,7 @@ impl Versions {
         let chain = self.chain(number);
         chain.push(version);
         if chain.len() > 1 {
-            self.prunable.push(number);
+            self.prunable.insert(number, ());
         }
     }
 
@@ -127,7 +128,7 @@ impl Versions {
         for (number, data) in blocks {
             self.resident += 1;
             self.chain(number).insert(0, Version { seq: BASE, data: Some(data) });
-            self.prunable.push(number);
+            self.prunable.insert(number, ());
         }
     }
 
@@ -157,12 +158,12 @@ impl Versions {
 
     /// Drops the versions that no snapshot at or after the horizon can read.
     pub fn prune(&mut self, horizon: CommitSeq) {
-        for number in std::mem::take(&mut self.prunable) {
+        for (number, ()) in std::mem::take(&mut self.prunable) {
             let Some(chain) = self.chains.get_mut(number.0 as usize) else { continue };
             let unreadable = chain.iter().rposition(|v| v.seq <= horizon).unwrap_or(0);
             self.resident -= chain.drain(..unreadable).filter(|v| v.data.is_some()).count();
-            if chain.len() > 1 && self.prunable.last() != Some(&number) {
-                self.prunable.push(number);
+            if chain.len() > 1 {
+                self.prunable.insert(number, ());
             }
         }
         let unreadable = self.sizes.iter().rposition(|(s, _)| *s <= horizon).unwrap_or(0);
@@ -210,6 +211,19 @@ mod tests {
         v.unpin(CommitSeq(4));
         v.prune(v.horizon(CommitSeq(9)));
         assert_eq!((read(&v, 0, 9), v.resident()), (Some(9), 1));
+    }
+
+    // At stake: a tab that reads slowly must not make every commit of the others dearer than the last.
+    #[test]
+    fn what_waits_to_be_pruned_is_bounded_by_the_blocks_not_by_the_commits() {
+        let mut v = Versions::new(CommitSeq(0), 0);
+        v.publish(CommitSeq(1), &pages(1, &[0, 1]), 2);
+        v.pin(CommitSeq(1));
+        for seq in 2..500u64 {
+            v.publish(CommitSeq(seq), &pages(2, &[0, 1]), 2);
+            v.prune(v.horizon(CommitSeq(seq)));
+        }
+        assert_eq!(v.prunable.len(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Pager, Purpose};
 use crate::error::{Error, Result};
 use crate::ids::{GroupNo, LogPos};
+use crate::sorted::SortedMap;
 use crate::store::header::Header;
 use crate::store::import::Import;
 use crate::store::ops::{Key, Write};
@@ -19,7 +20,8 @@ impl Pager {
         Ok(())
     }
 
-    /// Takes the next bytes of the file; [`Progress::ImportStep`](super::Progress::ImportStep) asks for more, [`Progress::Imported`](super::Progress::Imported) ends it.
+    /// Takes the next bytes of the file; [`Progress::ImportStep`](super::Progress::ImportStep) asks for more,
+    /// [`Progress::Imported`](super::Progress::Imported) ends it.
     ///
     /// # Errors
     /// As [`Import::part`]; the import is then over and the database as before.
@@ -71,7 +73,7 @@ impl Pager {
         self.import = None;
         self.versions = Versions::new(header.checkpoint, header.blocks);
         (self.published, self.durable) = (header.checkpoint, header.checkpoint);
-        self.logged.clear();
+        self.logged = SortedMap::default();
         self.log.drop_through(header.checkpoint);
         self.fetching.clear();
         self.header = header;
