@@ -33,6 +33,8 @@ pub enum Error {
     Fenced(String),
     /// An earlier failure left the outcome of writes open; reopen the database.
     Poisoned(String),
+    /// A write that may have been carried out before, by a client that the table of sessions no longer knows.
+    SessionEvicted(String),
     /// Stored bytes fail their checksum or contradict each other.
     Corrupt(String),
     /// The block store failed.
@@ -63,6 +65,7 @@ impl Error {
             Error::NotADatabase(_) => "HUB_NOT_A_DATABASE",
             Error::Fenced(_) => "HUB_FENCED",
             Error::Poisoned(_) => "HUB_POISONED",
+            Error::SessionEvicted(_) => "HUB_SESSION_EVICTED",
             Error::Corrupt(_) => "HUB_CORRUPT",
             Error::Storage(_) => "HUB_STORAGE",
             Error::StorageUnavailable(_) => "HUB_STORAGE_UNAVAILABLE",
@@ -88,6 +91,7 @@ impl Error {
             | Error::NotADatabase(m)
             | Error::Fenced(m)
             | Error::Poisoned(m)
+            | Error::SessionEvicted(m)
             | Error::Corrupt(m)
             | Error::Storage(m)
             | Error::StorageUnavailable(m)
@@ -99,7 +103,7 @@ impl Error {
     /// True where a failed write may nevertheless have reached the disk.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
-        matches!(self, Error::Poisoned(_))
+        matches!(self, Error::Poisoned(_) | Error::SessionEvicted(_))
     }
 
     /// `SQLITE_FULL`, as `SQLite` itself would say it: the browser's quota is used up.

@@ -11,9 +11,6 @@ use super::versions::{Lookup, Versions};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos};
 use crate::sorted::SortedMap;
 
-/// A checkpoint begins when the log outgrows either: both bound what recovery must read.
-pub const LOG_BYTES_MAX: usize = 2 << 20;
-pub const LOG_RECORDS_MAX: usize = 512;
 /// Groups in one write transaction: about half a megabyte, so that a commit never waits long behind it.
 const STEP_GROUPS: usize = 8;
 
@@ -48,12 +45,12 @@ impl Checkpoint {
         self.through.last
     }
 
-    /// The next step; a `Fold` counts as done once this is called again.
-    pub fn step(&mut self, versions: &Versions, header: &Header) -> Step {
+    /// The next step; a `Fold` counts as done once this is called again. `haste`: how many times larger than usual it may be.
+    pub fn step(&mut self, versions: &Versions, header: &Header, haste: usize) -> Step {
         let grouping = Grouping { block_bytes: header.block_bytes };
         let blocks = versions.blocks_at(self.through.last);
         self.groups.retain(|g| g.0 < grouping.groups(blocks));
-        let step: Vec<_> = self.groups.iter().take(STEP_GROUPS).copied().collect();
+        let step: Vec<_> = self.groups.iter().take(STEP_GROUPS * haste).copied().collect();
         if step.is_empty() {
             return self.finish(header, grouping, blocks);
         }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ids::{CommitSeq, Epoch, Generation};
 
 /// The newest stored format this build reads, and the one it writes.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 /// `SQLite`'s default page size, and so the block size of a new database.
 pub const DEFAULT_BLOCK_BYTES: u32 = 4096;
 const MAGIC: [u8; 4] = *b"THUB";
@@ -93,19 +93,19 @@ pub fn claim(stored: Option<&[u8]>) -> Result<(Header, Vec<u8>)> {
     Ok((header, bytes))
 }
 
-/// Whether the stored header still carries our epoch; asked inside every write transaction.
+/// The stored header, if it still carries our epoch; asked inside every transaction but the claim.
 ///
 /// # Errors
 /// [`Error::Fenced`] when it does not, [`Error::Corrupt`] when it cannot be read.
-pub fn check_epoch(stored: Option<&[u8]>, ours: Epoch) -> Result<()> {
+pub fn check_epoch(stored: Option<&[u8]>, ours: Epoch) -> Result<Header> {
     let Some(bytes) = stored else {
         return Err(Error::Fenced("the database was deleted while it was open".into()));
     };
-    let found = Header::decode(bytes)?.epoch;
-    if found == ours {
-        return Ok(());
+    let header = Header::decode(bytes)?;
+    if header.epoch == ours {
+        return Ok(header);
     }
-    Err(Error::Fenced(format!("another hub opened the database (epoch {}, ours is {})", found.0, ours.0)))
+    Err(Error::Fenced(format!("another hub opened the database (epoch {}, ours is {})", header.epoch.0, ours.0)))
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_claim_raises_the_epoch_and_fences_the_one_before() {
         let (first, bytes) = claim(None).unwrap();
-        assert_eq!(check_epoch(Some(&bytes), first.epoch), Ok(()));
+        assert_eq!(check_epoch(Some(&bytes), first.epoch), Ok(first.clone()));
         let (second, bytes) = claim(Some(&bytes)).unwrap();
         assert_eq!(second.epoch, first.epoch.next());
         assert!(matches!(check_epoch(Some(&bytes), first.epoch), Err(Error::Fenced(_))));
@@ -139,7 +139,7 @@ mod tests {
     fn a_newer_format_is_named_not_guessed_at() {
         let mut body = Header::new().encode();
         body.truncate(body.len() - super::super::codec::SEAL_BYTES);
-        body[4] = 2;
+        body[4] = 3;
         assert!(matches!(Header::decode(&seal(body)), Err(Error::Format(_))));
     }
 }

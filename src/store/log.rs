@@ -7,6 +7,9 @@ use super::record::CommitRecord;
 use crate::error::{Error, Result};
 use crate::ids::{CommitSeq, Epoch, Generation, LogPos};
 
+/// A range of log positions, both ends included.
+pub type LogRange = (LogPos, LogPos);
+
 /// A commit that readers of newer state may see but that is not durable yet.
 #[derive(Debug)]
 struct Published {
@@ -32,6 +35,18 @@ pub struct Group {
     pub commits: usize,
 }
 
+/// What the stored log turned out to be.
+#[derive(Debug)]
+pub struct Recovered {
+    pub log: Log,
+    /// After the checkpoint, in order.
+    pub records: Vec<CommitRecord>,
+    /// The beginning of a large commit that never happened: to be deleted.
+    pub incomplete: Option<LogRange>,
+    /// Why the rest of the log cannot be read: what comes after must not be written over.
+    pub damage: Option<Error>,
+}
+
 #[derive(Debug, Default)]
 pub struct Log {
     queue: Vec<Published>,
@@ -50,7 +65,12 @@ impl Log {
     }
 
     /// All waiting commits as one record, the newest version of each block; `None` when nothing waits.
-    pub fn take_group(&mut self, epoch: Epoch, generation: Generation, block_bytes: u32) -> Option<Group> {
+    /// `sessions` gives what their sessions have to say, once it is known that something leaves.
+    pub fn take_group(
+        &mut self,
+        (epoch, generation, block_bytes): (Epoch, Generation, u32),
+        sessions: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Group> {
         let first = self.queue.first()?.seq;
         let commits = self.queue.len();
         let (mut pages, mut durability) = (Pages::default(), Durability::Relaxed);
@@ -61,7 +81,8 @@ impl Log {
             commit.pages.into_iter().for_each(|(number, data)| pages.insert(number, data));
         }
         pages.retain(|number, _| number.0 < blocks);
-        let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages };
+        let sessions = sessions();
+        let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, sessions };
         Some(Group { record, durability, commits })
     }
 
@@ -70,11 +91,11 @@ impl Log {
         self.queue.clear();
     }
 
-    /// Where the next record's parts go; they are taken whether or not the write succeeds, so that no position is reused.
-    pub fn allot(&mut self, parts: usize) -> impl Iterator<Item = LogPos> + use<> {
-        let from = self.next;
-        self.next = LogPos(from.0 + parts as u64);
-        (from.0..self.next.0).map(LogPos)
+    /// Where the next part goes; the position is taken whether or not the write succeeds, so that none is reused.
+    pub fn allot(&mut self) -> LogPos {
+        let position = self.next;
+        self.next = position.next();
+        position
     }
 
     /// Notes a record that has become durable.
@@ -103,37 +124,46 @@ impl Log {
         self.entries.len()
     }
 
-    /// Reads the stored log back: its records after `checkpoint`, in order.
+    /// Reads the stored log back. Damage is no error: what comes before it is good.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for a damaged record or a gap in the sequence; [`Error::Format`] for a newer format.
-    pub fn recover(
-        values: &[(u64, Vec<u8>)],
-        generation: Generation,
-        checkpoint: CommitSeq,
-    ) -> Result<(Self, Vec<CommitRecord>)> {
-        let (mut log, mut records, mut rest) = (Log::default(), vec![], values);
-        let mut last = checkpoint;
-        while let Some((position, _)) = rest.first() {
-            let (record, parts) = CommitRecord::decode(rest)?;
+    /// [`Error::Format`] for a newer format.
+    pub fn recover(values: &[(u64, Vec<u8>)], generation: Generation, checkpoint: CommitSeq) -> Result<Recovered> {
+        let mut recovered = Recovered { log: Log::default(), records: vec![], incomplete: None, damage: None };
+        let (mut last, mut rest) = (checkpoint, values);
+        while let (Some((position, _)), Some((end, _))) = (rest.first(), values.last()) {
+            recovered.log.next = LogPos(*end).next();
+            let (record, parts) = match CommitRecord::decode(rest) {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) => {
+                    recovered.incomplete = Some((LogPos(*position), LogPos(*end)));
+                    break;
+                }
+                Err(damage @ Error::Corrupt(_)) => {
+                    recovered.damage = Some(damage);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             if record.generation != generation || record.first != last.next() {
-                return Err(Error::Corrupt(format!(
-                    "commit record {position} of the log holds commits {}–{} where {} was due",
-                    record.first.0,
-                    record.last.0,
-                    last.next().0
-                )));
+                recovered.damage = Some(out_of_order(*position, &record, last.next()));
+                break;
             }
             last = record.last;
             let bytes = rest[..parts].iter().map(|(_, v)| v.len()).sum();
-            let to = LogPos(rest[parts - 1].0);
-            log.append(LogEntry { last, to, bytes });
-            log.next = to.next();
-            records.push(record);
+            recovered.log.append(LogEntry { last, to: LogPos(rest[parts - 1].0), bytes });
+            recovered.records.push(record);
             rest = &rest[parts..];
         }
-        Ok((log, records))
+        Ok(recovered)
     }
+}
+
+fn out_of_order(position: u64, record: &CommitRecord, due: CommitSeq) -> Error {
+    Error::Corrupt(format!(
+        "commit record {position} of the log holds commits {}–{} where {} was due",
+        record.first.0, record.last.0, due.0
+    ))
 }
 
 #[cfg(test)]
@@ -151,7 +181,7 @@ mod tests {
         for (seq, durability, block, fill) in commits {
             log.publish(CommitSeq(*seq), *durability, page(*block, *fill), 4);
         }
-        log.take_group(Epoch(1), Generation(1), 512).unwrap()
+        log.take_group((Epoch(1), Generation(1), 512), Vec::new).unwrap()
     }
 
     #[test]
@@ -164,14 +194,30 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_in_the_log_is_corruption() {
+    fn a_gap_in_the_log_is_damage_and_what_comes_before_it_is_good() {
         let one = group_of(&[(1, Durability::Strict, 0, 1)]).record;
         let three = group_of(&[(3, Durability::Strict, 0, 1)]).record;
-        let values: Vec<(u64, Vec<u8>)> = (0..).zip([one, three].iter().flat_map(CommitRecord::encode)).collect();
-        assert!(matches!(Log::recover(&values, Generation(1), CommitSeq(0)), Err(Error::Corrupt(_))));
-        let (log, records) = Log::recover(&values[..1], Generation(1), CommitSeq(0)).unwrap();
-        assert_eq!((records.len(), log.records(), log.next), (1, 1, LogPos(1)));
-        assert!(Log::recover(&values[..1], Generation(2), CommitSeq(0)).is_err());
-        assert!(Log::recover(&values[..1], Generation(1), CommitSeq(1)).is_err());
+        let values: Vec<(u64, Vec<u8>)> =
+            (0..).zip([one, three].into_iter().flat_map(|record| record.into_parts(4096))).collect();
+        let damaged = Log::recover(&values, Generation(1), CommitSeq(0)).unwrap();
+        assert!(matches!(damaged.damage, Some(Error::Corrupt(_))));
+        assert_eq!((damaged.records.len(), damaged.log.next), (1, LogPos(2)), "no position of the log is written over");
+        let good = Log::recover(&values[..1], Generation(1), CommitSeq(0)).unwrap();
+        assert_eq!((good.records.len(), good.log.records(), good.log.next, good.damage), (1, 1, LogPos(1), None));
+        assert!(Log::recover(&values[..1], Generation(2), CommitSeq(0)).unwrap().damage.is_some());
+        assert!(Log::recover(&values[..1], Generation(1), CommitSeq(1)).unwrap().damage.is_some());
+    }
+
+    #[test]
+    fn the_beginning_of_a_large_commit_at_the_end_of_the_log_is_to_be_deleted() {
+        let mut log = Log::default();
+        let pages = (0..40).map(|n| (BlockNo(n), Block::from(vec![1; 4096]))).collect();
+        log.publish(CommitSeq(1), Durability::Strict, pages, 40);
+        let record = log.take_group((Epoch(1), Generation(1), 4096), Vec::new).unwrap().record;
+        let values: Vec<(u64, Vec<u8>)> = (5..).zip(record.into_parts(40_000)).collect();
+        assert_eq!(values.len(), 5);
+        let recovered = Log::recover(&values[..3], Generation(1), CommitSeq(0)).unwrap();
+        assert_eq!(recovered.incomplete, Some((LogPos(5), LogPos(7))));
+        assert_eq!((recovered.records.len(), recovered.log.next, recovered.damage), (0, LogPos(8), None));
     }
 }

@@ -9,17 +9,22 @@
 
 pub mod checkpoint;
 pub mod codec;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod file;
 pub mod group;
 pub mod header;
 pub mod import;
+pub mod limits;
 pub mod log;
 pub mod memory;
 pub mod ops;
 pub mod pager;
 pub mod record;
+pub mod sessions;
 pub mod versions;
 
-pub use ops::{BlockStore, Durability, Key, StoreFailure, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
+pub use limits::Limits;
+pub use ops::{BlockStore, Durability, Key, LogValues, StoreFailure, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
 pub use pager::{Pager, Progress};
 pub use versions::Lookup;
 

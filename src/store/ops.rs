@@ -5,11 +5,13 @@
 use super::header::Header;
 use crate::error::Error;
 use crate::ids::{Epoch, Generation, GroupNo, LogPos, OpId};
+use std::rc::Rc;
 
-/// Where a value lies. The header is alone in its space; log and groups are ordered by number.
+/// Where a value lies. Header and sessions are single values; log and groups are ordered by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Header,
+    Sessions,
     Log(LogPos),
     Group(Generation, GroupNo),
 }
@@ -42,19 +44,29 @@ pub struct WriteBatch {
 /// What an adapter carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreOp {
-    /// In one transaction: read the header, [`claim`](super::header::claim) it, put it back, and read the whole log.
+    /// In one transaction: read the header, [`claim`](super::header::claim) it, put it back, and read sessions and log.
     Open,
-    /// Read the groups from first to last, both included; those that do not exist are left out of the answer.
-    ReadGroups(Generation, GroupNo, GroupNo),
-    /// Write, after [`check_epoch`](super::header::check_epoch) in the same transaction.
-    Write(WriteBatch),
+    /// Forget what is pending, let go of the connection, connect anew, and [`check_epoch`](super::header::check_epoch).
+    Reopen(Epoch),
+    /// Read the groups from first to last, both included, after `check_epoch` in the same transaction; those that do not
+    /// exist are left out of the answer.
+    ReadGroups { epoch: Epoch, generation: Generation, first: GroupNo, last: GroupNo },
+    /// Read header and log in one transaction, after `check_epoch`.
+    ReadLog(Epoch),
+    /// Write, after `check_epoch` in the same transaction.
+    Write(Rc<WriteBatch>),
 }
+
+/// A range of the log: positions and values, in order.
+pub type LogValues = Vec<(u64, Vec<u8>)>;
 
 /// What an adapter answers on success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreReply {
-    Opened { header: Header, log: Vec<(u64, Vec<u8>)> },
+    Opened { header: Header, sessions: Option<Vec<u8>>, log: LogValues },
+    Reopened,
     Groups(Vec<(GroupNo, Vec<u8>)>),
+    Log { header: Header, log: LogValues },
     Written,
 }
 
@@ -63,7 +75,10 @@ pub enum StoreReply {
 pub enum StoreFailure {
     /// The transaction was aborted and left nothing behind; the error says why ([`Error::full`], [`Error::Fenced`], …).
     NotApplied(Error),
-    /// Nobody knows whether it was applied.
+    /// The connection is gone, and whether a write was applied is open. After a [`StoreOp::Reopen`] the same operation may be
+    /// submitted again: each write batch is idempotent for as long as the epoch is its own.
+    Lost(Error),
+    /// Nobody knows whether it was applied, and nothing can be done about it.
     InDoubt(Error),
 }
 
@@ -71,7 +86,7 @@ impl StoreFailure {
     #[must_use]
     pub fn error(&self) -> &Error {
         match self {
-            StoreFailure::NotApplied(e) | StoreFailure::InDoubt(e) => e,
+            StoreFailure::NotApplied(e) | StoreFailure::Lost(e) | StoreFailure::InDoubt(e) => e,
         }
     }
 }

@@ -1,20 +1,31 @@
 //! The pager: one open database as the layers above see it. Reads are answered from memory or reported as misses; commits
 //! are published at once and become durable later; fetches, group commits, checkpoint steps and imports leave as operations
 //! ([`Pager::take_ops`]) and come back as answers ([`Pager::complete`]). One write transaction is in flight at a time.
+//!
+//! `write` decides what is written next and what its answer means, `fetch` reads block groups, `link` bridges a lost
+//! connection, `replace` imports, `verify` reads what is stored without believing it.
 
 mod fetch;
+mod link;
 mod replace;
+mod verify;
+mod write;
 
 use super::Pages;
-use super::checkpoint::{Checkpoint, LOG_BYTES_MAX, LOG_RECORDS_MAX, Step};
+use super::checkpoint::Checkpoint;
 use super::header::Header;
 use super::import::Import;
-use super::log::{Log, LogEntry};
-use super::ops::{Durability, Key, StoreFailure, StoreOp, StoreResult, Write, WriteBatch};
+use super::limits::Limits;
+use super::log::{Log, LogRange};
+use super::ops::{Durability, LogValues, StoreFailure, StoreOp, StoreResult, Write};
+use super::sessions::Sessions;
 use super::versions::{Lookup, Versions};
 use crate::error::{Error, Result};
-use crate::ids::{BlockNo, CommitSeq, GroupNo, LogPos, OpId};
+use crate::ids::{BlockNo, CommitSeq, GroupNo, OpId};
 use crate::sorted::SortedMap;
+use link::Link;
+use verify::Verifying;
+use write::{Committing, Purpose, Writing};
 
 /// What an answer of the block store changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,23 +38,20 @@ pub enum Progress {
     Fetched,
     /// The groups from first to last cannot be read.
     FetchFailed(GroupNo, GroupNo, Error),
+    /// Something stored is corrupt: nothing is written any more, what is readable stays so.
+    Damaged(Error),
+    /// What [`Pager::verify_log`] or [`Pager::verify_groups`] found.
+    Verified(Vec<String>),
     /// The import wants its next part, or has failed.
     ImportStep(Result<()>),
     /// The database is now what was imported.
     Imported,
+    /// The connection is gone: ask for [`Pager::reopen`] after a while.
+    Disconnected(Error),
+    /// The connection is back, and what was lost with the old one is under way again.
+    Reconnected,
     /// Nothing can be written any more.
     Failed(Error),
-}
-
-/// Why a write transaction is in flight.
-#[derive(Debug)]
-enum Purpose {
-    Commit(LogEntry),
-    Fold,
-    FinishCheckpoint(Header),
-    ImportPart,
-    FinishImport(Header),
-    UndoImport,
 }
 
 /// Counters since the database was opened; see `metrics` in the README.
@@ -51,63 +59,98 @@ enum Purpose {
 pub struct Counters {
     pub commits: u64,
     pub groups: u64,
+    /// Groups of 1, 2–3, 4–7, 8–15 and more commits.
+    pub group_sizes: [u64; 5],
     pub group_commits_max: u64,
+    pub store_reads: u64,
+    pub store_writes: u64,
+    pub store_puts: u64,
     pub bytes_written: u64,
+    /// The largest write transaction, in bytes.
+    pub write_bytes_max: u64,
     pub checkpoints: u64,
     pub blocks_read: u64,
     pub misses: u64,
+    pub reconnections: u64,
 }
 
 #[derive(Debug)]
 pub struct Pager {
+    limits: Limits,
     header: Header,
     versions: Versions,
     log: Log,
+    sessions: Sessions,
     /// Blocks changed by records that are still in the log.
     logged: SortedMap<BlockNo, ()>,
     published: CommitSeq,
     durable: CommitSeq,
     ops: Vec<(OpId, StoreOp)>,
     next_op: OpId,
+    link: Link,
     fetching: Vec<(OpId, GroupNo, GroupNo)>,
-    writing: Option<(OpId, Purpose)>,
+    verifying: Option<Verifying>,
+    writing: Option<Writing>,
+    committing: Option<Committing>,
+    /// Parts of a commit that never happened, to be deleted by the next write.
+    garbage: Option<LogRange>,
     checkpoint: Option<Checkpoint>,
     /// The log must outgrow this before a checkpoint is tried (again).
     checkpoint_bytes: usize,
+    /// The last write was a commit: in haste a checkpoint's step comes next.
+    commit_was_last: bool,
     import: Option<Import>,
     import_writes: Vec<(Purpose, Vec<Write>)>,
+    damage: Option<Error>,
     failed: Option<Error>,
     counters: Counters,
 }
 
 impl Pager {
-    /// Brings a database to its last committed state from what [`StoreOp::Open`] answered.
+    /// Brings a database to its last committed state from what [`StoreOp::Open`] answered. Where a record of the log is
+    /// corrupt the state is the one before it, and [`damage`](Self::damage) says so.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] naming the record, [`Error::Format`].
-    pub fn recover(header: Header, log: &[(u64, Vec<u8>)]) -> Result<Self> {
-        let (log, records) = Log::recover(log, header.generation, header.checkpoint)?;
+    /// [`Error::Format`].
+    pub fn recover(header: Header, sessions: Option<&[u8]>, log: &LogValues, limits: Limits) -> Result<Self> {
+        let recovered = Log::recover(log, header.generation, header.checkpoint)?;
+        let (sessions, sessions_damage) = match Sessions::recover(sessions, limits) {
+            Err(damage @ Error::Corrupt(_)) => (Sessions::recover(None, limits)?, Some(damage)),
+            other => (other?, None),
+        };
         let mut pager = Self {
             versions: Versions::new(header.checkpoint, header.blocks),
-            log,
+            log: recovered.log,
+            sessions,
             logged: SortedMap::default(),
             published: header.checkpoint,
             durable: header.checkpoint,
             ops: vec![],
             next_op: OpId(1),
+            link: Link::Up,
             fetching: vec![],
+            verifying: None,
             writing: None,
+            committing: None,
+            garbage: recovered.incomplete,
             checkpoint: None,
-            checkpoint_bytes: LOG_BYTES_MAX,
+            checkpoint_bytes: limits.log_bytes,
+            commit_was_last: false,
             import: None,
             import_writes: vec![],
+            damage: recovered.damage.or(sessions_damage),
             failed: None,
             counters: Counters::default(),
+            limits,
             header,
         };
-        for record in records {
-            if record.block_bytes != pager.header.block_bytes {
-                return Err(Error::Corrupt("the log and the header disagree about the block size".into()));
+        for record in recovered.records {
+            let fits = record.block_bytes == pager.header.block_bytes;
+            if !fits || pager.sessions.apply(&record.sessions).is_none() {
+                let what = if fits { "the sessions" } else { "the block size" };
+                let damage = ["commit ", &record.first.0.to_string(), " of the log contradicts the header in ", what].concat();
+                pager.damage.get_or_insert(Error::Corrupt(damage));
+                break;
             }
             record.pages.keys().for_each(|block| pager.logged.insert(block, ()));
             pager.versions.publish(record.last, &record.pages, record.blocks);
@@ -169,173 +212,86 @@ impl Pager {
         seq
     }
 
+    /// What is remembered of the clients' writes.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub fn sessions_mut(&mut self) -> &mut Sessions {
+        &mut self.sessions
+    }
+
     /// Why nothing can be written any more, if so.
     #[must_use]
     pub fn failure(&self) -> Option<&Error> {
         self.failed.as_ref()
     }
 
+    /// What is corrupt, if anything is known to be: the database is read-only then, until an import replaces it.
+    #[must_use]
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
+    }
+
     // ---- operations out, answers in
 
     /// The operations for the block store since the last call. Ask after every event.
     pub fn take_ops(&mut self) -> Vec<(OpId, StoreOp)> {
+        if self.link != Link::Up {
+            return self.take_reopening();
+        }
         if self.writing.is_none() && self.failed.is_none() {
             self.next_write();
         }
         std::mem::take(&mut self.ops)
     }
 
-    /// Commits go first, so that none waits behind more than one step of background work.
-    fn next_write(&mut self) {
-        let header = &self.header;
-        if let Some(group) = self.log.take_group(header.epoch, header.generation, header.block_bytes) {
-            self.counters.groups += 1;
-            self.counters.group_commits_max = self.counters.group_commits_max.max(group.commits as u64);
-            let values = group.record.encode();
-            let bytes = values.iter().map(Vec::len).sum();
-            let (mut to, mut writes) = (LogPos(0), Vec::with_capacity(values.len()));
-            for (position, value) in self.log.allot(values.len()).zip(values) {
-                to = position;
-                writes.push(Write::Put(Key::Log(position), value));
-            }
-            let entry = LogEntry { last: group.record.last, to, bytes };
-            self.write(Purpose::Commit(entry), writes, group.durability);
-        } else if !self.import_writes.is_empty() {
-            let (purpose, writes) = self.import_writes.remove(0);
-            let last = matches!(purpose, Purpose::FinishImport(_));
-            self.write(purpose, writes, if last { Durability::Strict } else { Durability::Relaxed });
-        } else if self.import.is_none() {
-            self.next_checkpoint_step();
-        }
-    }
-
-    fn write(&mut self, purpose: Purpose, writes: Vec<Write>, durability: Durability) {
-        let put = |w: &Write| if let Write::Put(_, value) = w { value.len() as u64 } else { 0 };
-        self.counters.bytes_written += writes.iter().map(put).sum::<u64>();
-        let id = self.op_id();
-        self.writing = Some((id, purpose));
-        self.ops.push((id, StoreOp::Write(WriteBatch { epoch: self.header.epoch, durability, writes })));
-    }
-
-    fn next_checkpoint_step(&mut self) {
-        if self.checkpoint.is_none() {
-            self.begin_checkpoint();
-        }
-        let Some(checkpoint) = &mut self.checkpoint else { return };
-        match checkpoint.step(&self.versions, &self.header) {
-            Step::Fetch(groups) => self.fetch_groups(groups),
-            Step::Fold(writes) => self.write(Purpose::Fold, writes, Durability::Relaxed),
-            Step::Finish(writes, header) => self.write(Purpose::FinishCheckpoint(header), writes, Durability::Strict),
-        }
-    }
-
-    fn begin_checkpoint(&mut self) {
-        let many = self.checkpoint_bytes == LOG_BYTES_MAX && self.log.records() >= LOG_RECORDS_MAX;
-        if self.log.bytes() < self.checkpoint_bytes && !many {
-            return;
-        }
-        let Some(through) = self.log.foldable(self.versions.horizon(self.durable)) else { return };
-        self.versions.pin(through.last);
-        self.checkpoint = Some(Checkpoint::new(through, &self.logged, self.grouping()));
-    }
-
-    fn end_checkpoint(&mut self) {
-        if let Some(checkpoint) = self.checkpoint.take() {
-            self.unpin(checkpoint.through());
-        }
-    }
-
-    /// To be tried again when the log has grown by half: by then there may be room.
-    fn give_up_checkpoint(&mut self) {
-        self.checkpoint_bytes = self.log.bytes() / 2 * 3;
-        self.end_checkpoint();
-    }
-
     /// Takes the answer to an operation.
     pub fn complete(&mut self, id: OpId, result: StoreResult) -> Vec<Progress> {
+        if self.link == Link::Reopening(id) {
+            return self.reopened(result);
+        }
+        let is_ours = self.fetching.iter().any(|(fetch, ..)| *fetch == id)
+            || self.writing.as_ref().is_some_and(|writing| writing.id == id)
+            || self.verifying.as_ref().is_some_and(|verifying| verifying.id == id);
+        match result {
+            // An answer that comes after its operation was submitted anew.
+            _ if !is_ours => vec![],
+            Err(StoreFailure::Lost(error)) => self.disconnected(error),
+            Err(StoreFailure::NotApplied(error @ Error::Fenced(_))) => self.fail(error),
+            result => self.answered(id, result),
+        }
+    }
+
+    fn answered(&mut self, id: OpId, result: StoreResult) -> Vec<Progress> {
         if let Some(at) = self.fetching.iter().position(|(fetch, ..)| *fetch == id) {
             let (_, first, last) = self.fetching.swap_remove(at);
-            return vec![self.fetched(first, last, result)];
+            return self.fetched(first, last, result);
         }
-        match self.writing.take() {
-            Some((writing, purpose)) if writing == id => match result {
-                Ok(_) => self.written(purpose),
-                Err(failure) => self.write_failed(&purpose, failure),
-            },
-            other => {
-                self.writing = other;
-                vec![]
-            }
+        if let Some(verifying) = self.verifying.take_if(|verifying| verifying.id == id) {
+            return vec![Progress::Verified(self.verified(&verifying, result))];
+        }
+        let Some(writing) = self.writing.take() else { return vec![] };
+        match result {
+            Ok(_) => self.written(writing),
+            Err(failure) => self.write_failed(writing, failure),
         }
     }
 
-    fn fetched(&mut self, first: GroupNo, last: GroupNo, result: StoreResult) -> Progress {
-        match self.install(first, last, result) {
-            Ok(()) => {
-                self.versions.prune(self.versions.horizon(self.durable));
-                Progress::Fetched
-            }
-            Err(error) => {
-                self.give_up_checkpoint();
-                Progress::FetchFailed(first, last, error)
-            }
-        }
+    fn fail(&mut self, error: Error) -> Vec<Progress> {
+        self.failed = Some(error.clone());
+        vec![Progress::Failed(error)]
     }
 
-    fn written(&mut self, purpose: Purpose) -> Vec<Progress> {
-        match purpose {
-            Purpose::Commit(entry) => {
-                self.durable = entry.last;
-                self.log.append(entry);
-                self.versions.prune(self.versions.horizon(self.durable));
-                vec![Progress::Durable(entry.last)]
-            }
-            Purpose::Fold | Purpose::UndoImport => vec![],
-            Purpose::FinishCheckpoint(header) => {
-                let through = header.checkpoint;
-                self.header = header;
-                self.log.drop_through(through);
-                self.logged.retain(|block, ()| self.versions.newest(*block) > through);
-                self.counters.checkpoints += 1;
-                self.checkpoint_bytes = LOG_BYTES_MAX;
-                self.end_checkpoint();
-                vec![]
-            }
-            // Abandoned, or the last part: the end of the import answers for it.
-            Purpose::ImportPart if self.import.is_none() || !self.import_writes.is_empty() => vec![],
-            Purpose::ImportPart => vec![Progress::ImportStep(Ok(()))],
-            Purpose::FinishImport(header) => {
-                self.replace(header);
-                vec![Progress::Imported]
-            }
+    /// From now on the database is read-only.
+    fn damaged(&mut self, error: &Error) -> Option<Progress> {
+        if self.damage.is_some() {
+            return None;
         }
-    }
-
-    fn write_failed(&mut self, purpose: &Purpose, failure: StoreFailure) -> Vec<Progress> {
-        let error = failure.error().clone();
-        let fatal = matches!(failure, StoreFailure::InDoubt(_)) || matches!(error, Error::Fenced(_) | Error::Corrupt(_));
-        if fatal {
-            self.failed = Some(error.clone());
-            return vec![Progress::Failed(error)];
-        }
-        match purpose {
-            Purpose::Commit(_) => {
-                self.versions.revert_to(self.durable);
-                self.log.clear_queue();
-                self.published = self.durable;
-                vec![Progress::CommitsLost(error)]
-            }
-            Purpose::Fold | Purpose::FinishCheckpoint(_) => {
-                self.give_up_checkpoint();
-                vec![]
-            }
-            Purpose::ImportPart | Purpose::FinishImport(_) => {
-                self.import_abort();
-                vec![Progress::ImportStep(Err(error))]
-            }
-            // The next open deletes what is left.
-            Purpose::UndoImport => vec![],
-        }
+        self.damage = Some(error.clone());
+        self.end_checkpoint();
+        Some(Progress::Damaged(error.clone()))
     }
 
     fn op_id(&mut self) -> OpId {
@@ -360,5 +316,17 @@ impl Pager {
     #[must_use]
     pub fn sizes(&self) -> (usize, usize, usize) {
         (self.versions.resident(), self.log.bytes(), self.log.records())
+    }
+
+    /// Bytes of the large commit under way, and how many of them are written.
+    #[must_use]
+    pub fn large_commit(&self) -> (u64, u64) {
+        self.committing.as_ref().map_or((0, 0), Committing::progress)
+    }
+
+    /// Lets go of a block group that stands in the store as it does here; it is fetched again when it is missed. False where
+    /// it must stay.
+    pub fn evict(&mut self, group: GroupNo) -> bool {
+        self.checkpoint.is_none() && self.versions.evict(group, self.header.checkpoint, self.grouping())
     }
 }

@@ -1,5 +1,6 @@
 //! Commit records: what one `IndexedDB` transaction appends to the log. A record holds the newest version of every block
-//! that its commits changed. Small ones are a single value; large ones are split into parts, all put in one transaction.
+//! that its commits changed, and what became of its clients' numbered writes. Small ones are a single value; large ones are
+//! split into parts, put in one transaction or in several: the last part makes the commit.
 //! Layout: `format.md`, "Commit record".
 
 use super::codec::{Fields, seal, unseal};
@@ -9,10 +10,8 @@ use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, Epoch, Generation};
 
 const MAGIC: [u8; 4] = *b"THLR";
-/// Blocks in a record that stays one value: beyond 64 KiB Chromium moves a value to a file of its own, at 3 × the cost.
+/// Bytes in a record that stays one value: beyond 64 KiB Chromium moves a value to a file of its own, at 3 × the cost.
 const SINGLE_PART_BYTES: usize = 60 * 1024;
-/// Parts of a large record; bulk values load fastest at 256 KiB and more.
-const PART_BYTES: usize = 512 * 1024;
 
 /// One or several commits, published in order and made durable together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,23 +25,26 @@ pub struct CommitRecord {
     pub blocks: u32,
     pub block_bytes: u32,
     pub pages: Pages,
+    /// What became of its clients' writes; see `sessions`.
+    pub sessions: Vec<u8>,
 }
 
 impl CommitRecord {
-    /// The stored values, in log order; one unless the record is large.
+    /// The stored values, in log order, made one at a time; one unless the record is large.
     #[must_use]
-    pub fn encode(&self) -> Vec<Vec<u8>> {
+    pub fn into_parts(self, part_bytes: usize) -> RecordParts {
         let block = self.block_bytes as usize;
-        let per_part = if self.pages.len() * block <= SINGLE_PART_BYTES { self.pages.len() } else { PART_BYTES / block };
-        let pages: Vec<(BlockNo, &Block)> = self.pages.iter().collect();
-        let chunks: Vec<_> = if pages.is_empty() { vec![&pages[..]] } else { pages.chunks(per_part).collect() };
-        let parts = chunks.len();
-        chunks.into_iter().enumerate().map(|(part, pages)| self.encode_part(part, parts, pages)).collect()
+        let is_single = self.pages.len() * block + self.sessions.len() <= SINGLE_PART_BYTES;
+        let per_part = if is_single { self.pages.len().max(1) } else { (part_bytes / block).max(1) };
+        let parts = self.pages.len().div_ceil(per_part).max(1);
+        RecordParts { record: self, per_part, parts, next: 0 }
     }
 
-    fn encode_part(&self, part: usize, parts: usize, pages: &[(BlockNo, &Block)]) -> Vec<u8> {
-        let narrow = |n: usize| u32::try_from(n).expect("a commit has fewer than 2^32 parts and blocks");
-        let mut out = Vec::with_capacity(72 + pages.len() * (4 + self.block_bytes as usize));
+    fn encode_part(&self, part: usize, parts: usize, per_part: usize) -> Vec<u8> {
+        let narrow = |n: usize| u32::try_from(n).expect("a commit has fewer than 2^32 parts, blocks and bytes of replies");
+        let pages: Vec<(BlockNo, &Block)> = self.pages.iter().skip(part * per_part).take(per_part).collect();
+        let sessions = if part == 0 { &self.sessions[..] } else { &[] };
+        let mut out = Vec::with_capacity(80 + pages.len() * (4 + self.block_bytes as usize) + sessions.len());
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
@@ -55,38 +57,41 @@ impl CommitRecord {
         out.extend_from_slice(&self.blocks.to_le_bytes());
         out.extend_from_slice(&self.block_bytes.to_le_bytes());
         out.extend_from_slice(&narrow(pages.len()).to_le_bytes());
-        for (number, _) in pages {
+        out.extend_from_slice(&narrow(sessions.len()).to_le_bytes());
+        for (number, _) in &pages {
             out.extend_from_slice(&number.0.to_le_bytes());
         }
-        for (_, data) in pages {
+        for (_, data) in &pages {
             out.extend_from_slice(data);
         }
+        out.extend_from_slice(sessions);
         seal(out)
     }
 
-    /// Puts a record together from its parts, taken from the front of `values`; returns it with the number of parts used.
+    /// Puts a record together from its parts, taken from the front of `values`; returns it with the number of parts used, or
+    /// `None` where `values` end before its last part: then its commit never happened.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] naming the log position for a value that fails its checksum, is missing a part or contradicts
+    /// [`Error::Corrupt`] naming the log position for a value that fails its checksum, is out of place or contradicts
     /// itself; [`Error::Format`] for a newer format.
-    pub fn decode(values: &[(u64, Vec<u8>)]) -> Result<(Self, usize)> {
-        let (mut record, at, parts) = decode_part(values.first())?;
-        let position = values[0].0;
+    pub fn decode(values: &[(u64, Vec<u8>)]) -> Result<Option<(Self, usize)>> {
+        let Some(first) = values.first() else { return Ok(None) };
+        let (mut record, at, parts) = decode_part(first)?;
         if at != 0 {
-            return Err(corrupt(position, "its first part is missing"));
+            return Err(corrupt(first.0, "its first part is missing"));
         }
-        for i in 1..parts as usize {
-            let (more, at, same_parts) = decode_part(values.get(i)).map_err(|e| match e {
-                Error::Corrupt(_) => corrupt(position, "one of its parts is missing or damaged"),
+        for i in 1..parts {
+            let Some(value) = values.get(i as usize) else { return Ok(None) };
+            let (more, at, same_parts) = decode_part(value).map_err(|e| match e {
+                Error::Corrupt(_) => corrupt(first.0, "one of its parts is damaged"),
                 other => other,
             })?;
-            let belongs = at as usize == i && same_parts == parts && record.same_commit(&more);
-            if !belongs {
-                return Err(corrupt(position, "its parts do not belong together"));
+            if at != i || same_parts != parts || !record.same_commit(&more) {
+                return Err(corrupt(first.0, "its parts do not belong together"));
             }
             more.pages.into_iter().for_each(|(number, data)| record.pages.insert(number, data));
         }
-        Ok((record, parts as usize))
+        Ok(Some((record, parts as usize)))
     }
 
     fn same_commit(&self, other: &Self) -> bool {
@@ -95,12 +100,43 @@ impl CommitRecord {
     }
 }
 
-fn corrupt(position: u64, why: &str) -> Error {
-    Error::Corrupt(format!("commit record {position} of the log: {why}"))
+/// A record on its way to the log, part by part, so that no second copy of a large one ever exists.
+#[derive(Debug)]
+pub struct RecordParts {
+    record: CommitRecord,
+    per_part: usize,
+    parts: usize,
+    next: usize,
 }
 
-fn decode_part(value: Option<&(u64, Vec<u8>)>) -> Result<(CommitRecord, u32, u32)> {
-    let (position, bytes) = value.ok_or_else(|| corrupt(0, "missing"))?;
+impl RecordParts {
+    /// The commit that the last part makes.
+    #[must_use]
+    pub fn commit(&self) -> CommitSeq {
+        self.record.last
+    }
+}
+
+impl Iterator for RecordParts {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let part = self.next;
+        self.next += 1;
+        (part < self.parts).then(|| self.record.encode_part(part, self.parts, self.per_part))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.parts - self.next.min(self.parts);
+        (left, Some(left))
+    }
+}
+
+fn corrupt(position: u64, why: &str) -> Error {
+    Error::Corrupt(["commit record ", &position.to_string(), " of the log: ", why].concat())
+}
+
+fn decode_part((position, bytes): &(u64, Vec<u8>)) -> Result<(CommitRecord, u32, u32)> {
     let body = unseal(bytes).ok_or_else(|| corrupt(*position, "checksum mismatch"))?;
     let mut f = Fields(body);
     if f.bytes(4) != Some(&MAGIC) {
@@ -112,23 +148,27 @@ fn decode_part(value: Option<&(u64, Vec<u8>)>) -> Result<(CommitRecord, u32, u32
             "commit record {position} of the log has format {format}; this build reads up to {FORMAT}"
         )));
     }
-    part_fields(&mut f).ok_or_else(|| corrupt(*position, "impossible lengths"))
+    part_fields(&mut f, format).ok_or_else(|| corrupt(*position, "impossible lengths"))
 }
 
-fn part_fields(f: &mut Fields<'_>) -> Option<(CommitRecord, u32, u32)> {
+fn part_fields(f: &mut Fields<'_>, format: u16) -> Option<(CommitRecord, u32, u32)> {
     f.bytes(2)?;
     let (part, parts) = (f.u32()?, f.u32()?);
     let epoch = Epoch(f.u64()?);
     let (first, last) = (CommitSeq(f.u64()?), CommitSeq(f.u64()?));
     let generation = Generation(f.u32()?);
     let (blocks, block_bytes, count) = (f.u32()?, f.u32()?, f.u32()? as usize);
+    // Format 1 knew no sessions.
+    let session_bytes = if format == 1 { 0 } else { f.u32()? as usize };
     let mut numbers = Fields(f.bytes(count.checked_mul(4)?)?);
     let mut pages = Pages::default();
     for _ in 0..count {
         pages.insert(BlockNo(numbers.u32()?), Block::from(f.bytes(block_bytes as usize)?));
     }
+    let sessions = f.bytes(session_bytes)?.to_vec();
     let whole = f.0.is_empty() && parts > 0 && part < parts && first <= last && pages.len() == count;
-    whole.then_some((CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages }, part, parts))
+    let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, sessions };
+    whole.then_some((record, part, parts))
 }
 
 #[cfg(test)]
@@ -146,11 +186,12 @@ mod tests {
             blocks,
             block_bytes: 512,
             pages,
+            sessions: vec![7; 30],
         }
     }
 
     fn stored(record: &CommitRecord) -> Vec<(u64, Vec<u8>)> {
-        (40..).zip(record.encode()).collect()
+        (40..).zip(record.clone().into_parts(512 << 10)).collect()
     }
 
     proptest! {
@@ -158,7 +199,7 @@ mod tests {
         fn what_was_committed_is_what_is_read(pages in prop::collection::btree_map(0u32..100_000, any::<u8>(), 0..3000), blocks in any::<u32>()) {
             let record = record(blocks, pages);
             let values = stored(&record);
-            prop_assert_eq!(CommitRecord::decode(&values), Ok((record, values.len())));
+            prop_assert_eq!(CommitRecord::decode(&values), Ok(Some((record, values.len()))));
         }
 
         // At stake: a torn or rotten record taken for a commit would corrupt the database silently.
@@ -175,11 +216,15 @@ mod tests {
         }
     }
 
+    // At stake: the commit of a large record is its last part; what ends before it never happened, what lacks another is damage.
     #[test]
-    fn a_large_record_without_one_of_its_parts_is_corrupt() {
+    fn a_large_record_without_its_end_never_happened_and_without_another_part_is_corrupt() {
         let whole = stored(&record(4000, (0..3000).map(|n| (n, 1))));
         assert!(whole.len() > 2);
-        for missing in 0..whole.len() {
+        for kept in 0..whole.len() {
+            assert_eq!(CommitRecord::decode(&whole[..kept]), Ok(None), "{kept} parts");
+        }
+        for missing in 0..whole.len() - 1 {
             let mut rest = whole.clone();
             rest.remove(missing);
             assert!(matches!(CommitRecord::decode(&rest), Err(Error::Corrupt(_))), "part {missing}");
@@ -189,7 +234,7 @@ mod tests {
     #[test]
     fn small_records_stay_below_the_size_that_chromium_moves_to_a_file() {
         let pages = (0..15).map(|n| (BlockNo(n), Block::from(vec![0; 4096]))).collect();
-        let parts = CommitRecord { block_bytes: 4096, pages, ..record(15, []) }.encode();
+        let parts: Vec<_> = CommitRecord { block_bytes: 4096, pages, ..record(15, []) }.into_parts(512 << 10).collect();
         assert_eq!(parts.len(), 1);
         assert!(parts[0].len() < 64 * 1024);
     }

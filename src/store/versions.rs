@@ -36,7 +36,7 @@ pub struct Versions {
     prunable: SortedMap<BlockNo, ()>,
     /// Groups whose base is in memory.
     loaded: Vec<bool>,
-    /// Size of the base when the database was opened: groups beyond it hold nothing that is not in memory.
+    /// Size of the base: groups beyond it hold nothing that is not in memory.
     base_blocks: u32,
     /// Database size in blocks after each commit that changed it; the first entry is the oldest readable one.
     sizes: Vec<(CommitSeq, u32)>,
@@ -136,6 +136,34 @@ impl Versions {
     #[must_use]
     pub fn is_loaded(&self, group: GroupNo, grouping: Grouping) -> bool {
         group.0 >= grouping.groups(self.base_blocks) || self.loaded.get(group.0 as usize) == Some(&true)
+    }
+
+    /// The base is `blocks` long from now on: a checkpoint has ended.
+    pub fn rebase(&mut self, blocks: u32, grouping: Grouping) {
+        let (before, after) = (grouping.groups(self.base_blocks), grouping.groups(blocks));
+        self.loaded.resize(after as usize, false);
+        if let Some(new) = self.loaded.get_mut(before as usize..) {
+            new.fill(true);
+        }
+        self.base_blocks = blocks;
+    }
+
+    /// Lets go of a group whose blocks all stand in the store as they do here, that is, as of `checkpoint` or before. False
+    /// where it must stay.
+    pub fn evict(&mut self, group: GroupNo, checkpoint: CommitSeq, grouping: Grouping) -> bool {
+        let is_clean = |chain: &Vec<Version>| {
+            matches!(&chain[..], [] | [Version { data: Some(_), .. }]) && chain.iter().all(|v| v.seq <= checkpoint)
+        };
+        let numbers: Vec<_> = grouping.blocks_of(group).map(|n| n.0 as usize).take_while(|n| *n < self.chains.len()).collect();
+        let loaded = self.loaded.get(group.0 as usize) == Some(&true) && group.0 < grouping.groups(self.base_blocks);
+        if !loaded || !numbers.iter().all(|n| is_clean(&self.chains[*n])) {
+            return false;
+        }
+        for n in numbers {
+            self.resident -= std::mem::take(&mut self.chains[n]).len();
+        }
+        self.loaded[group.0 as usize] = false;
+        true
     }
 
     /// Keeps a snapshot readable until [`unpin`](Self::unpin); pins nest.

@@ -1,7 +1,7 @@
 //! Fetching: from missing blocks to reads of whole groups, in runs, and back into memory.
 
-use super::Pager;
-use crate::error::{Error, Result};
+use super::{Pager, Progress};
+use crate::error::Error;
 use crate::ids::{BlockNo, GroupNo};
 use crate::sorted::SortedMap;
 use crate::store::group::Grouping;
@@ -43,10 +43,16 @@ impl Pager {
             }
         }
         for (first, last) in runs {
-            let id = self.op_id();
-            self.fetching.push((id, first, last));
-            self.ops.push((id, StoreOp::ReadGroups(self.header.generation, first, last)));
+            self.read_groups(first, last);
         }
+    }
+
+    pub(super) fn read_groups(&mut self, first: GroupNo, last: GroupNo) {
+        let id = self.op_id();
+        self.counters.store_reads += 1;
+        self.fetching.push((id, first, last));
+        let (epoch, generation) = (self.header.epoch, self.header.generation);
+        self.ops.push((id, StoreOp::ReadGroups { epoch, generation, first, last }));
     }
 
     /// Whether blocks that were misses can now be read, at whatever snapshot.
@@ -68,21 +74,33 @@ impl Pager {
         Grouping { block_bytes: self.header.block_bytes }
     }
 
-    /// Puts the groups that were read into memory.
-    pub(super) fn install(&mut self, first: GroupNo, last: GroupNo, result: StoreResult) -> Result<()> {
+    /// Puts the groups that were read into memory, those that can be.
+    pub(super) fn fetched(&mut self, first: GroupNo, last: GroupNo, result: StoreResult) -> Vec<Progress> {
         let values = match result {
             Ok(StoreReply::Groups(values)) => values,
-            Ok(_) => return Err(Error::Storage("the block store gave the wrong answer to a read".into())),
-            Err(failure) => return Err(failure.error().clone()),
+            Ok(_) => return self.fetch_failed(first, last, Error::Storage("the block store gave the wrong answer".into())),
+            Err(failure) => return self.fetch_failed(first, last, failure.error().clone()),
         };
-        let grouping = self.grouping();
+        let (grouping, generation) = (self.grouping(), self.header.generation);
+        let mut progress = vec![Progress::Fetched];
         for group in (first.0..=last.0).map(GroupNo) {
             let stored = values.iter().find(|(number, _)| *number == group);
-            let stored = stored.map(|(_, bytes)| grouping.decode(self.header.generation, group, bytes));
-            let blocks = stored.transpose()?.unwrap_or_default();
-            self.counters.blocks_read += blocks.len() as u64;
-            self.versions.install(group, blocks);
+            match stored.map(|(_, bytes)| grouping.decode(generation, group, bytes)).transpose() {
+                Ok(blocks) => {
+                    let blocks = blocks.unwrap_or_default();
+                    self.counters.blocks_read += blocks.len() as u64;
+                    self.versions.install(group, blocks);
+                }
+                Err(error) => progress.extend(self.fetch_failed(group, group, error)),
+            }
         }
-        Ok(())
+        self.versions.prune(self.versions.horizon(self.durable));
+        progress
+    }
+
+    fn fetch_failed(&mut self, first: GroupNo, last: GroupNo, error: Error) -> Vec<Progress> {
+        let damaged = if matches!(error, Error::Corrupt(_)) { self.damaged(&error) } else { None };
+        self.give_up_checkpoint();
+        damaged.into_iter().chain([Progress::FetchFailed(first, last, error)]).collect()
     }
 }

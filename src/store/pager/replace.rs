@@ -1,6 +1,7 @@
 //! Importing: the whole database is replaced by another one, written beside it as a new generation and then named by the header.
 
-use super::{Pager, Purpose};
+use super::Pager;
+use super::write::Purpose;
 use crate::error::{Error, Result};
 use crate::ids::{GroupNo, LogPos};
 use crate::sorted::SortedMap;
@@ -63,6 +64,7 @@ impl Pager {
             Write::Put(Key::Header, header.encode()),
             Write::Delete(Key::Log(LogPos(0)), Key::Log(LogPos(u64::MAX))),
             Write::Delete(Key::Group(old, GroupNo(0)), Key::Group(old, GroupNo(u32::MAX))),
+            Write::Put(Key::Sessions, self.sessions.snapshot(self.durable)),
         ];
         self.import_writes.push((Purpose::FinishImport(header), writes));
     }
@@ -76,6 +78,7 @@ impl Pager {
         self.logged = SortedMap::default();
         self.log.drop_through(header.checkpoint);
         self.fetching.clear();
+        (self.garbage, self.damage) = (None, None);
         self.header = header;
     }
 }
