@@ -11,15 +11,18 @@
 //! - [`hub`]: sessions, scheduling, transactions, cursors, import and export. Events and `now` in, actions out.
 //! - [`wire`]: the messages between tab and hub.
 //! - `web` (wasm32 only): `IndexedDB`, ports, locks, timers. Adapters without decisions.
+//! - `native` (elsewhere): the same hub over a directory, as a library and as the command line `tabhub`.
 //!
-//! *Architecture invariants.* Nothing below `web` names the browser, reads a clock or does I/O, so the whole hub with the
-//! real `SQLite` runs in native tests. Nothing is acknowledged before its write transaction completed.
+//! *Architecture invariants.* Nothing below `web` and `native` names the browser, reads a clock or does I/O (but `store::file`,
+//! which is `native`'s block store), so the whole hub with the real `SQLite` runs in a deterministic simulation. Nothing is acknowledged before its write transaction completed.
 
 pub mod engine;
 pub mod error;
 mod ffi;
 pub mod hub;
 pub mod ids;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
 mod sorted;
 pub mod store;
 pub mod vfs;

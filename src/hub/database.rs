@@ -1,19 +1,21 @@
 //! The open database: the state that all parts of the hub share, how it moves on, and the small acts that the other files are
 //! made of (snapshots, connections, fetching, replying).
 
-use super::Action;
 use super::lanes::{Ask, Job};
 use super::outbox::{Held, Outbox};
 use super::reply::{Reply, wire_error};
 use super::session::Session;
 use super::streams::Stream;
 use super::transactions::ReadTransaction;
+use super::watch::Watch;
 use super::writer::Slot;
+use super::{Action, HubConfig};
 use crate::engine::{Attempt, Clock, Connection};
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq, PortId, TxId};
 use crate::sorted::SortedMap;
-use crate::store::{Durability, Pager};
+use crate::store::sessions::Resumed;
+use crate::store::{Limits, Pager};
 use crate::vfs::{ReadAt, Role};
 use crate::wire::{self};
 use std::cell::RefCell;
@@ -26,6 +28,8 @@ pub struct Counters {
     pub reads: u64,
     pub writes: u64,
     pub restarts: u64,
+    /// Numbered writes answered from the table of sessions.
+    pub recalled: u64,
 }
 
 pub struct Database {
@@ -43,7 +47,9 @@ pub struct Database {
     pub(super) streams: Vec<Stream>,
     pub(super) outbox: Outbox,
     pub(super) counters: Counters,
-    instance: String,
+    pub(super) watch: Watch,
+    pub(super) limits: Limits,
+    pub(super) instance: String,
     pub(super) seed: u64,
     last_tx: TxId,
     pub(super) actions: Vec<Action>,
@@ -51,15 +57,16 @@ pub struct Database {
 }
 
 impl Database {
-    pub fn new(pager: Pager, instance: String, seed: u64, clock: Clock) -> Self {
-        let mut pager = pager;
+    pub fn new(mut pager: Pager, config: &HubConfig) -> Self {
+        let epoch = pager.header().epoch.0;
+        let watch = Watch::new(pager.damage());
         // The schema begins in the first block: have it on its way before anybody asks.
         if pager.blocks_at(pager.durable()) > 0 {
             pager.fetch(&[BlockNo(0)], 0);
         }
         Self {
             pager: Rc::new(RefCell::new(pager)),
-            clock,
+            clock: config.clock.clone(),
             writer: None,
             reader: None,
             sessions: SortedMap::default(),
@@ -71,9 +78,12 @@ impl Database {
             streams: vec![],
             outbox: Outbox::default(),
             counters: Counters::default(),
-            instance,
-            seed,
-            last_tx: TxId(0),
+            watch,
+            limits: config.limits,
+            instance: config.instance.clone(),
+            seed: config.seed,
+            // Numbers that no earlier hub has given out lately.
+            last_tx: TxId((epoch as u32) << 20),
             actions: vec![],
             failure: None,
         }
@@ -83,12 +93,29 @@ impl Database {
         self.pager.borrow().header().epoch.0
     }
 
+    pub fn published(&self) -> u64 {
+        self.pager.borrow().published().0
+    }
+
+    pub fn storage_state(&self) -> wire::StorageState {
+        self.watch.state
+    }
+
     pub fn knows(&self, port: PortId) -> bool {
         self.sessions.contains_key(port)
     }
 
-    pub fn admit(&mut self, port: PortId, durability: Durability) {
-        self.sessions.insert(port, Session::new(durability));
+    /// Takes a client in. One that comes back on another port has left the old one.
+    pub fn admit(&mut self, port: PortId, hello: &wire::Hello) {
+        let left: Vec<_> = self.sessions.iter().filter(|(_, s)| *s.client == *hello.client).map(|(port, _)| port).collect();
+        for port in left {
+            self.end_session(port);
+            self.actions.push(Action::Disconnect(port));
+        }
+        let published = self.pager.borrow().published();
+        let resumed =
+            hello.resume.map_or(Resumed { since: published, last: 0 }, |r| Resumed { since: CommitSeq(r.since), last: r.last });
+        self.sessions.insert(port, Session::new(&hello.client, resumed, hello.durability.into()));
     }
 
     /// Runs everything that can run now, until nothing changes.
@@ -108,7 +135,10 @@ impl Database {
             }
         }
         let ops = self.pager.borrow_mut().take_ops();
-        self.actions.extend(ops.into_iter().map(|(id, op)| Action::Store(id, op)));
+        for (id, op) in ops {
+            self.watch.submitted(id, now);
+            self.actions.push(Action::Store(id, op));
+        }
     }
 
     pub fn take_actions(&mut self) -> Vec<Action> {
@@ -176,16 +206,31 @@ impl Database {
     }
 
     pub(super) fn reply_now(&mut self, port: PortId, id: u64, reply: Reply) {
+        let frame = self.frame(id, reply);
+        self.actions.push(Action::Send(port, frame));
+    }
+
+    fn frame(&self, id: u64, reply: Reply) -> Vec<u8> {
         let response = wire::Response { hub: self.instance.clone(), re: id, body: reply.body };
-        self.actions.push(Action::Send(port, wire::encode_response(&response, &reply.payload)));
+        wire::encode_response(&response, &reply.payload)
     }
 
     /// Replies once a commit is durable.
     pub(super) fn reply_after(&mut self, after: CommitSeq, port: PortId, id: u64, reply: Reply) {
-        if after <= self.pager.borrow().durable() {
-            self.reply_now(port, id, reply);
+        self.reply_to_write(after, port, id, None, reply);
+    }
+
+    /// The same to a write, which is told otherwise if the commit is lost.
+    pub(super) fn reply_to_write(&mut self, after: CommitSeq, port: PortId, id: u64, write: Option<u64>, reply: Reply) {
+        let frame = self.frame(id, reply);
+        self.send_after(Held { after, port, id, write, frame });
+    }
+
+    pub(super) fn send_after(&mut self, held: Held) {
+        if held.after <= self.pager.borrow().durable() {
+            self.actions.push(Action::Send(held.port, held.frame));
         } else {
-            self.outbox.hold(Held { after, port, id, reply });
+            self.outbox.hold(held);
         }
     }
 
@@ -193,20 +238,41 @@ impl Database {
         self.reply_now(port, id, Reply::bare(wire::Body::Error(wire_error(error, None, None))));
     }
 
+    /// Fails a write for good: sent again, it fails alike.
+    pub(super) fn fail_write(&mut self, port: PortId, id: u64, write: Option<u64>, error: &Error) {
+        let reply = Reply::bare(wire::Body::Error(wire_error(error, None, None)));
+        self.keep_reply(port, write, &reply, self.durable());
+        self.reply_now(port, id, reply);
+    }
+
     pub(super) fn fail_job(&mut self, job: &Job, error: &Error, index: Option<usize>) {
+        self.fail_job_after(self.durable(), job, error, index);
+    }
+
+    pub(super) fn fail_job_after(&mut self, after: CommitSeq, job: &Job, error: &Error, index: Option<usize>) {
         let sql = match &job.ask {
             Ask::Work(work) => Some(work.sql_of(index)),
             Ask::Iterate(call) => Some(call.sql.as_str()),
             _ => None,
         };
-        let body = wire::Body::Error(wire_error(error, sql, index));
-        self.reply_now(job.port, job.id, Reply::bare(body));
+        let reply = Reply::bare(wire::Body::Error(wire_error(error, sql, index)));
+        self.keep_reply(job.port, job.write, &reply, after);
+        self.reply_to_write(after, job.port, job.id, job.write, reply);
+    }
+
+    fn durable(&self) -> CommitSeq {
+        self.pager.borrow().durable()
+    }
+
+    /// Tells every tab something that nobody asked for.
+    pub(super) fn tell_all(&mut self, body: &wire::Body) {
+        let ports: Vec<_> = self.sessions.keys().collect();
+        for port in ports {
+            self.reply_now(port, 0, Reply::bare(body.clone()));
+        }
     }
 
     pub(super) fn log(&mut self, level: wire::LogLevel, message: &str) {
-        let ports: Vec<_> = self.sessions.keys().collect();
-        for port in ports {
-            self.reply_now(port, 0, Reply::bare(wire::Body::Log(wire::Log { level, message: message.into() })));
-        }
+        self.tell_all(&wire::Body::Log(wire::Log { level, message: message.into() }));
     }
 }

@@ -9,18 +9,26 @@ use crate::ids::{PortId, TxId};
 use std::collections::VecDeque;
 
 impl Database {
+    /// The client has said goodbye: it will never repeat a write.
+    pub fn forget_session(&mut self, port: PortId) {
+        if let Some(session) = self.sessions.get(port) {
+            self.pager.borrow_mut().sessions_mut().forget(&session.client);
+        }
+        self.end_session(port);
+    }
+
     /// The tab is gone: nothing of what it had under way goes on.
     pub fn end_session(&mut self, port: PortId) {
         let closed = Error::Cancelled("the tab closed the database".into());
-        drop(self.take_jobs(|job| job.port == port));
+        drop(self.take_jobs(&|job| job.port == port));
         if matches!(&self.slot, Slot::Transaction(open) if open.port == port) {
             self.end_transaction(&closed);
         }
         if matches!(&self.slot, Slot::Import(turn) if turn.port == port) {
             self.import_failed(&closed);
         }
-        self.end_streams(&closed, |stream| stream.job.port == port);
-        self.end_read_transactions(&closed, |_, read| read.port == port);
+        self.end_streams(&closed, &|stream| stream.job.port == port);
+        self.end_read_transactions(&closed, &|_, read| read.port == port);
         self.outbox.forget(port);
         self.sessions.remove(port);
     }
@@ -28,28 +36,28 @@ impl Database {
     /// Stops a request that has not been carried out yet; one that has is left to its reply.
     pub(super) fn cancel(&mut self, port: PortId, target: u64) {
         let cancelled = Error::Cancelled("the caller cancelled the request".into());
-        for job in self.take_jobs(|job| job.port == port && job.id == target) {
+        for job in self.take_jobs(&|job| job.port == port && job.id == target) {
             self.fail_job(&job, &cancelled, None);
         }
         if matches!(&self.slot, Slot::Import(turn) if turn.port == port && turn.id == target) {
             self.import_failed(&cancelled);
         }
-        self.end_streams(&cancelled, |stream| stream.is(port, target));
+        self.end_streams(&cancelled, &|stream| stream.is(port, target));
     }
 
     /// Takes every waiting request that `which` picks from wherever it waits.
-    pub(super) fn take_jobs(&mut self, which: impl Fn(&Job) -> bool) -> Vec<Job> {
+    pub(super) fn take_jobs(&mut self, which: &dyn Fn(&Job) -> bool) -> Vec<Job> {
         let mut taken = vec![];
         for session in self.sessions.values_mut() {
-            taken.extend(extract(&mut session.lane, &which));
+            taken.extend(extract(&mut session.lane, which));
         }
         taken.extend(self.reads.extract_if(.., |job| which(job)));
         taken.extend(self.inside_reads.extract_if(.., |(_, job)| which(job)).map(|(_, job)| job));
-        taken.extend(extract(&mut self.turns, &which));
+        taken.extend(extract(&mut self.turns, which));
         match std::mem::replace(&mut self.slot, Slot::Free) {
             Slot::Working(job) if which(&job) => taken.push(job),
             Slot::Transaction(mut open) => {
-                taken.extend(open.take_waiting(&which));
+                taken.extend(open.take_waiting(which));
                 self.slot = Slot::Transaction(open);
             }
             other => self.slot = other,
@@ -57,7 +65,7 @@ impl Database {
         taken
     }
 
-    pub(super) fn end_read_transactions(&mut self, why: &Error, which: impl Fn(TxId, &ReadTransaction) -> bool) {
+    pub(super) fn end_read_transactions(&mut self, why: &Error, which: &dyn Fn(TxId, &ReadTransaction) -> bool) {
         let (pager, sessions) = (&self.pager, &mut self.sessions);
         self.read_transactions.retain(|tx, read| {
             let over = which(*tx, read);
@@ -82,17 +90,19 @@ impl Database {
             Slot::Transaction(open) => Some(open.next_deadline()),
             Slot::Import(turn) => Some(turn.deadline),
         };
-        jobs.chain(inside).chain(reads).chain(slot).filter(|at| at.is_finite()).min_by(f64::total_cmp)
+        let storage = self.watch.next_deadline();
+        jobs.chain(inside).chain(reads).chain(slot).chain(storage).filter(|at| at.is_finite()).min_by(f64::total_cmp)
     }
 
     /// Ends whatever has waited past its deadline.
     pub fn expire(&mut self, now: f64) {
+        self.watch_storage(now);
         let awaited = match &self.slot {
             Slot::Transaction(_) => "another transaction to end",
             Slot::Import(_) => "an import to end",
             _ => "its turn or its blocks",
         };
-        for job in self.take_jobs(|job| job.deadline <= now) {
+        for job in self.take_jobs(&|job| job.deadline <= now) {
             self.fail_job(&job, &Error::Timeout(["the request waited past its timeout for ", awaited].concat()), None);
         }
         let idle = Error::TransactionTimeout(
@@ -105,7 +115,7 @@ impl Database {
             self.import_failed(&Error::Timeout("the next part of the import did not come".into()));
         }
         let busy: Vec<_> = self.inside_reads.iter().map(|(tx, _)| *tx).collect();
-        self.end_read_transactions(&idle, |tx, read| read.deadline <= now && !busy.contains(&tx));
+        self.end_read_transactions(&idle, &|tx, read| read.deadline <= now && !busy.contains(&tx));
     }
 
     /// Whether a statement of the read transaction waits for blocks.
@@ -115,7 +125,7 @@ impl Database {
 }
 
 /// Takes what `which` picks out of a queue; both keep their order.
-pub(super) fn extract<T>(queue: &mut VecDeque<T>, which: impl Fn(&T) -> bool) -> Vec<T> {
+pub(super) fn extract<T>(queue: &mut VecDeque<T>, which: &dyn Fn(&T) -> bool) -> Vec<T> {
     let (taken, kept) = std::mem::take(queue).into_iter().partition(|item| which(item));
     *queue = kept;
     VecDeque::into(taken)

@@ -81,8 +81,8 @@ impl Database {
     /// The database is another one now: nothing that was read from the old one may go on.
     pub(super) fn imported(&mut self) {
         let why = Error::TransactionLost("the database was replaced by an import".into());
-        self.end_streams(&why, |_| true);
-        self.end_read_transactions(&why, |_, _| true);
+        self.end_streams(&why, &|_| true);
+        self.end_read_transactions(&why, &|_, _| true);
         self.forget_connections();
         for session in self.sessions.values_mut() {
             session.last_write = crate::ids::CommitSeq(0);

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq, PortId};
 use crate::store::Durability;
 use crate::vfs::unit;
+use crate::wire;
 
 /// What a request wants, outside of transactions.
 #[derive(Debug)]
@@ -19,7 +20,8 @@ pub enum Ask {
     BeginRead { idle_ms: f64 },
     Import { size: u64 },
     Iterate(Call),
-    Export,
+    Export { salvage: bool },
+    Check { level: wire::CheckLevel },
 }
 
 /// A request on its way.
@@ -27,6 +29,8 @@ pub enum Ask {
 pub struct Job {
     pub port: PortId,
     pub id: u64,
+    /// Its number among the client's writes.
+    pub write: Option<u64>,
     pub ask: Ask,
     pub durability: Durability,
     /// When it must have been answered, in ms since 1970.
@@ -88,7 +92,15 @@ impl Database {
                 let idle_ms = *idle_ms;
                 self.begin_read(job.port, job.id, idle_ms, now);
             }
-            Ask::Export => self.open_stream(job, StreamKind::export()),
+            Ask::Export { salvage } => {
+                let kind = StreamKind::export(*salvage);
+                self.open_stream(job, kind);
+            }
+            Ask::Check { .. } if self.is_checking() => return Admission::Waits(job),
+            Ask::Check { level } => {
+                let kind = StreamKind::check(*level);
+                self.open_stream(job, kind);
+            }
             Ask::Iterate(_) if self.cursors_are_taken() => return Admission::Waits(job),
             Ask::Iterate(call) => {
                 let call = call.clone();

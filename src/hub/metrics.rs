@@ -9,7 +9,7 @@ impl Database {
     pub(super) fn metrics(&self) -> wire::Figures {
         let pager = self.pager.borrow();
         let (resident, log_bytes, log_records) = pager.sizes();
-        let c = pager.counters();
+        let (c, large) = (pager.counters(), pager.large_commit());
         let cached = [&self.reader, &self.writer].into_iter().flatten().map(Connection::cached_statements).sum::<usize>();
         let open = self.read_transactions.len() + usize::from(matches!(self.slot, Slot::Transaction(_)));
         [
@@ -19,7 +19,22 @@ impl Database {
             ("commits", c.commits),
             ("groups", c.groups),
             ("group_commits_max", c.group_commits_max),
+            ("group_commits_1", c.group_sizes[0]),
+            ("group_commits_2_3", c.group_sizes[1]),
+            ("group_commits_4_7", c.group_sizes[2]),
+            ("group_commits_8_15", c.group_sizes[3]),
+            ("group_commits_16", c.group_sizes[4]),
             ("bytes_written", c.bytes_written),
+            ("store_reads", c.store_reads),
+            ("store_writes", c.store_writes),
+            ("store_puts", c.store_puts),
+            ("write_batch_bytes_max", c.write_bytes_max),
+            ("large_commit_bytes", large.0),
+            ("large_commit_written", large.1),
+            ("reconnections", c.reconnections),
+            ("sessions_kept", pager.sessions().len() as u64),
+            ("replies_kept_bytes", pager.sessions().bytes() as u64),
+            ("recalled", self.counters.recalled),
             ("log_records", log_records as u64),
             ("log_bytes", log_bytes as u64),
             ("checkpoints", c.checkpoints),

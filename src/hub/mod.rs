@@ -11,11 +11,13 @@
 //!
 //! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
 
+mod check;
 mod database;
 mod endings;
 mod imports;
 mod lanes;
 mod metrics;
+mod once;
 mod outbox;
 mod reply;
 mod requests;
@@ -23,13 +25,14 @@ mod session;
 mod storage;
 mod streams;
 mod transactions;
+mod watch;
 mod work;
 mod writer;
 
 use crate::engine::Clock;
 use crate::error::Error;
 use crate::ids::{OpId, PortId};
-use crate::store::{Pager, StoreFailure, StoreOp, StoreReply, StoreResult};
+use crate::store::{Limits, Pager, StoreFailure, StoreOp, StoreReply, StoreResult};
 use crate::wire;
 use database::Database;
 use reply::{Reply, wire_error};
@@ -43,6 +46,7 @@ pub struct HubConfig {
     /// Where all randomness comes from.
     pub seed: u64,
     pub clock: Clock,
+    pub limits: Limits,
 }
 
 /// What happens to a hub.
@@ -97,6 +101,8 @@ pub struct Hub {
 }
 
 const OPEN: OpId = OpId(0);
+/// A client's name goes into every commit record that its writes are in.
+const CLIENT_BYTES_MAX: usize = 64;
 
 impl Hub {
     #[must_use]
@@ -116,7 +122,7 @@ impl Hub {
             Event::Store(OPEN, result) => self.opened(result),
             Event::Store(id, result) => {
                 if let Phase::Open(database) = &mut self.phase {
-                    database.stored(id, result);
+                    database.stored(id, result, now);
                 }
             }
             Event::Wake => {
@@ -179,6 +185,10 @@ impl Hub {
             ));
             return self.refuse(port, id, &error);
         }
+        if !(1..=CLIENT_BYTES_MAX).contains(&hello.client.len()) {
+            let error = Error::BadRequest(format!("`client` must be 1 to {CLIENT_BYTES_MAX} bytes, unique to the client"));
+            return self.refuse(port, id, &error);
+        }
         self.strangers.retain(|p| *p != port);
         match &mut self.phase {
             Phase::Opening { asked, greetings } => {
@@ -211,19 +221,28 @@ impl Hub {
             sqlite: crate::engine::sqlite_version(),
             persistence,
             epoch: database.epoch(),
+            commit: database.published(),
+            storage: database.storage_state(),
         };
+        database.admit(port, &hello);
+        self.actions.append(&mut database.take_actions());
         if !hello.lock.is_empty() {
             self.actions.push(Action::Watch(port, hello.lock));
         }
-        database.admit(port, hello.durability.into());
+        let trouble = database.storage_trouble();
         self.send(port, id, Reply::bare(wire::Body::Welcome(welcome)));
+        if let Some(trouble) = trouble {
+            self.send(port, 0, Reply::bare(wire::Body::Storage(trouble)));
+        }
     }
 
     fn opened(&mut self, result: StoreResult) {
         let Phase::Opening { greetings, .. } = &mut self.phase else { return };
         let greetings = std::mem::take(greetings);
         let recovered = match result {
-            Ok(StoreReply::Opened { header, log }) => Pager::recover(header, &log),
+            Ok(StoreReply::Opened { header, sessions, log }) => {
+                Pager::recover(header, sessions.as_deref(), &log, self.config.limits)
+            }
             Ok(_) => Err(Error::Storage("the block store gave the wrong answer to open".into())),
             Err(StoreFailure::NotApplied(Error::StorageUnavailable(_))) if may_use_memory(&greetings) && !self.memory => {
                 self.memory = true;
@@ -234,7 +253,7 @@ impl Hub {
         };
         match recovered {
             Ok(pager) => {
-                let database = Database::new(pager, self.config.instance.clone(), self.config.seed, self.config.clock.clone());
+                let database = Database::new(pager, &self.config);
                 self.phase = Phase::Open(Box::new(database));
                 for (port, id, hello) in greetings {
                     self.welcome(port, id, hello);

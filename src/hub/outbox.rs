@@ -1,7 +1,6 @@
 //! Replies that wait for a commit to become durable. A read that saw a commit waits for it as its writer does, so nobody
 //! ever knows what a crash could take back.
 
-use super::reply::Reply;
 use crate::ids::{CommitSeq, PortId};
 
 #[derive(Debug)]
@@ -9,7 +8,9 @@ pub struct Held {
     pub after: CommitSeq,
     pub port: PortId,
     pub id: u64,
-    pub reply: Reply,
+    /// The number of the write that it answers.
+    pub write: Option<u64>,
+    pub frame: Vec<u8>,
 }
 
 #[derive(Debug, Default)]

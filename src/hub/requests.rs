@@ -18,40 +18,61 @@ const TIMEOUT_MS: u32 = 30_000;
 impl Database {
     pub fn request(&mut self, port: PortId, request: wire::Request, payload: &[u8], now: f64) {
         let id = request.id;
+        if self.is_repeated(port, &request) {
+            return;
+        }
         if let Err(error) = self.take_request(port, request, payload, now) {
             self.fail(port, id, &error);
         }
     }
 
+    /// Whether the very same frame came before on this port; notes what the client says of itself.
+    fn is_repeated(&mut self, port: PortId, request: &wire::Request) -> bool {
+        let Some(session) = self.sessions.get_mut(port) else { return false };
+        session.answered = session.answered.max(request.answered.unwrap_or(0));
+        let is_repeated = request.id != 0 && request.id <= session.last_id;
+        session.last_id = session.last_id.max(request.id);
+        is_repeated
+    }
+
     fn take_request(&mut self, port: PortId, request: wire::Request, payload: &[u8], now: f64) -> Result<()> {
-        let id = request.id;
+        let (id, write) = (request.id, request.write);
+        if let Some(number) = write {
+            check_number(number, &request.op)?;
+            if self.recall(port, id, number)? {
+                return Ok(());
+            }
+        }
         match request.op {
             Op::Hello(_) => unreachable!("answered by the hub"),
             Op::Query(q) => {
                 let work = Work::Query(one_call(q.sql, q.params, payload)?);
-                self.ask_work(port, id, q.tx, q.durability, q.timeout, work, now)?;
+                self.ask_work((port, id, write), q.tx, q.durability, q.timeout, work, now)?;
             }
             Op::Exec(e) => {
                 let work = Work::Script(Script::new(Sql::new(&e.sql)?));
-                self.ask_work(port, id, e.tx, e.durability, e.timeout, work, now)?;
+                self.ask_work((port, id, write), e.tx, e.durability, e.timeout, work, now)?;
             }
             Op::Batch(b) => {
                 let work = Work::Batch(calls(b.statements, payload)?);
-                self.ask_work(port, id, b.tx, b.durability, b.timeout, work, now)?;
+                self.ask_work((port, id, write), b.tx, b.durability, b.timeout, work, now)?;
             }
             Op::Begin(b) => {
                 let idle_ms = idle_ms(b.timeout)?;
                 let ask = if b.mode == wire::TransactionMode::Read { Ask::BeginRead { idle_ms } } else { Ask::Begin { idle_ms } };
-                self.ask(port, id, ask, None, None, now);
+                self.ask((port, id, None), ask, None, None, now);
             }
-            Op::Commit(c) => self.request_commit(port, id, tx_id(c.tx)?, c.durability.map(Into::into), now),
+            Op::Commit(c) => self.request_commit((port, id, write), tx_id(c.tx)?, c.durability.map(Into::into), now),
             Op::Rollback(r) => self.request_rollback(port, id, tx_id(r.tx)?),
             Op::Iterate(i) => {
                 let call = one_call(i.sql, i.params, payload)?;
-                self.ask(port, id, Ask::Iterate(call), None, i.timeout, now);
+                self.ask((port, id, None), Ask::Iterate(call), None, i.timeout, now);
             }
-            Op::Export(_) => self.ask(port, id, Ask::Export, None, None, now),
-            Op::Import(i) => self.ask(port, id, Ask::Import { size: i.size }, None, None, now),
+            Op::Export(e) => {
+                self.ask((port, id, None), Ask::Export { salvage: e.salvage == Some(true) }, None, None, now);
+            }
+            Op::Check(c) => self.ask((port, id, None), Ask::Check { level: c.level }, None, None, now),
+            Op::Import(i) => self.ask((port, id, None), Ask::Import { size: i.size }, None, None, now),
             Op::Part(p) => self.import_part(port, p.target, payload, p.end, now),
             Op::Pull(p) => self.pull(port, p.target),
             Op::Cancel(c) => self.cancel(port, c.target),
@@ -61,18 +82,16 @@ impl Database {
             }
             Op::Close(_) => {
                 self.reply_now(port, id, Reply::done(0, 0));
-                self.end_session(port);
+                self.forget_session(port);
                 self.actions.push(Action::Disconnect(port));
             }
         }
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the fields that query, exec and batch share")]
     fn ask_work(
         &mut self,
-        port: PortId,
-        id: u64,
+        from: Origin,
         tx: Option<u64>,
         durability: Option<wire::Durability>,
         timeout: Option<u32>,
@@ -82,25 +101,25 @@ impl Database {
         let ask = Ask::Work(work);
         match tx {
             Some(tx) => {
-                let (tx, job) = (tx_id(tx)?, self.job(port, id, ask, durability, timeout, now));
+                let (tx, job) = (tx_id(tx)?, self.job(from, ask, durability, timeout, now));
                 self.request_inside(tx, job, now);
             }
-            None => self.ask(port, id, ask, durability, timeout, now),
+            None => self.ask(from, ask, durability, timeout, now),
         }
         Ok(())
     }
 
-    fn ask(&mut self, port: PortId, id: u64, ask: Ask, durability: Option<wire::Durability>, timeout: Option<u32>, now: f64) {
-        let job = self.job(port, id, ask, durability, timeout, now);
-        if let Some(session) = self.sessions.get_mut(port) {
+    fn ask(&mut self, from: Origin, ask: Ask, durability: Option<wire::Durability>, timeout: Option<u32>, now: f64) {
+        let mut job = self.job(from, ask, durability, timeout, now);
+        self.resume_script(&mut job);
+        if let Some(session) = self.sessions.get_mut(job.port) {
             session.lane.push_back(job);
         }
     }
 
     fn job(
         &mut self,
-        port: PortId,
-        id: u64,
+        (port, id, write): Origin,
         ask: Ask,
         durability: Option<wire::Durability>,
         timeout: Option<u32>,
@@ -111,6 +130,7 @@ impl Database {
         Job {
             port,
             id,
+            write,
             ask,
             durability: durability.map_or(default, Into::into),
             deadline: now + f64::from(timeout.unwrap_or(TIMEOUT_MS)),
@@ -119,6 +139,23 @@ impl Database {
             misses: vec![],
         }
     }
+}
+
+/// Where a request comes from: its port, its id, and its number if it is a write.
+pub type Origin = (PortId, u64, Option<u64>);
+
+/// A number is for what can be carried out once: a write by itself, or a commit.
+fn check_number(number: u64, op: &Op) -> Result<()> {
+    let takes_one = match op {
+        Op::Query(q) => q.tx.is_none(),
+        Op::Exec(e) => e.tx.is_none(),
+        Op::Batch(b) => b.tx.is_none(),
+        op => matches!(op, Op::Commit(_)),
+    };
+    if takes_one && number > 0 {
+        return Ok(());
+    }
+    Err(Error::BadRequest("`write` numbers, from 1, query, exec and batch outside of transactions, and commit".into()))
 }
 
 impl From<wire::Durability> for Durability {

@@ -4,13 +4,22 @@ use super::lanes::Job;
 use crate::error::Error;
 use crate::ids::{CommitSeq, TxId};
 use crate::store::Durability;
+use crate::store::sessions::Resumed;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Ended transactions whose reason is remembered, for the call that comes too late.
 const ENDED_MAX: usize = 32;
 
 #[derive(Debug)]
 pub struct Session {
+    /// The client's own name, the same on whatever port and hub it comes back.
+    pub client: Rc<str>,
+    pub resumed: Resumed,
+    /// The highest id of its requests: one that is not higher is a repetition.
+    pub last_id: u64,
+    /// All its writes up to this number have been answered.
+    pub answered: u64,
     /// Of writes that name none.
     pub durability: Durability,
     /// The tab's newest commit: its reads never see an older state.
@@ -23,8 +32,18 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(durability: Durability) -> Self {
-        Self { durability, last_write: CommitSeq(0), last_rowid: 0, lane: VecDeque::new(), ended: vec![] }
+    pub fn new(client: &str, resumed: Resumed, durability: Durability) -> Self {
+        Self {
+            client: client.into(),
+            resumed,
+            last_id: 0,
+            answered: 0,
+            durability,
+            last_write: CommitSeq(0),
+            last_rowid: 0,
+            lane: VecDeque::new(),
+            ended: vec![],
+        }
     }
 
     /// Remembers why a transaction ended without its tab's doing.

@@ -2,28 +2,44 @@
 
 use super::database::Database;
 use super::reply::{Reply, wire_error};
-use super::writer::Slot;
+use super::writer::{Slot, read_only};
 use crate::error::Error;
 use crate::ids::{BlockNo, GroupNo, OpId};
-use crate::store::{Progress, StoreResult};
+use crate::store::{Progress, StoreFailure, StoreReply, StoreResult};
 use crate::wire;
 
 impl Database {
     /// Takes an answer of the block store.
-    pub fn stored(&mut self, id: OpId, result: StoreResult) {
+    pub fn stored(&mut self, id: OpId, result: StoreResult, now: f64) {
+        let did_its_work = !matches!(result, Ok(StoreReply::Reopened) | Err(StoreFailure::Lost(_)));
+        self.watch.answered(id, did_its_work);
         let progress = self.pager.borrow_mut().complete(id, result);
+        self.progressed(progress, now);
+        if did_its_work {
+            self.storage_recovered(now);
+        }
+    }
+
+    pub(super) fn progressed(&mut self, progress: Vec<Progress>, now: f64) {
         for step in progress {
             match step {
                 Progress::Durable(seq) => {
                     for held in self.outbox.release(seq) {
-                        self.reply_now(held.port, held.id, held.reply);
+                        self.send_after(held);
                     }
                 }
                 Progress::Fetched => {}
                 Progress::FetchFailed(first, last, error) => self.fetch_failed(first, last, &error),
                 Progress::CommitsLost(error) => self.commits_lost(&error),
+                Progress::Damaged(error) => self.damaged(&read_only(&error)),
+                Progress::Verified(problems) => self.verified(problems),
                 Progress::ImportStep(result) => self.import_step(result),
-                Progress::Imported => self.imported(),
+                Progress::Imported => {
+                    self.imported();
+                    self.storage_recovered(now);
+                }
+                Progress::Disconnected(error) => self.disconnected(&error, now),
+                Progress::Reconnected => self.storage_recovered(now),
                 Progress::Failed(error) => self.fail_all(&error),
             }
         }
@@ -33,12 +49,12 @@ impl Database {
     fn commits_lost(&mut self, error: &Error) {
         self.log(wire::LogLevel::Warn, &["commits could not be stored and were rolled back: ", error.message()].concat());
         for held in self.outbox.take_all() {
-            self.fail(held.port, held.id, error);
+            self.fail_write(held.port, held.id, held.write, error);
         }
         let durable = self.pager.borrow().durable();
         self.end_transaction(error);
-        self.end_streams(error, |stream| stream.at > durable);
-        self.end_read_transactions(error, |_, read| read.at > durable);
+        self.end_streams(error, &|stream| stream.at > durable);
+        self.end_read_transactions(error, &|_, read| read.at > durable);
         for session in self.sessions.values_mut() {
             session.last_write = session.last_write.min(durable);
         }
@@ -46,16 +62,27 @@ impl Database {
         self.forget_connections();
     }
 
+    /// Something stored is corrupt: no transaction that writes goes on.
+    fn damaged(&mut self, error: &Error) {
+        self.storage_is(wire::StorageState::ReadOnly, error.message());
+        self.end_transaction(error);
+    }
+
     /// Nothing can be read or written any more.
     fn fail_all(&mut self, error: &Error) {
+        let is_in_doubt = self.pager.borrow().is_in_doubt();
         for held in self.outbox.take_all() {
-            self.fail(held.port, held.id, error);
+            let mut told = wire_error(error, None, None);
+            if is_in_doubt {
+                told.outcome = wire::Outcome::Unknown;
+            }
+            self.reply_now(held.port, held.id, Reply::bare(wire::Body::Error(told)));
         }
         self.end_transaction(error);
         self.import_failed(error);
-        self.end_streams(error, |_| true);
-        self.end_read_transactions(error, |_, _| true);
-        for job in self.take_jobs(|_| true) {
+        self.end_streams(error, &|_| true);
+        self.end_read_transactions(error, &|_, _| true);
+        for job in self.take_jobs(&|_| true) {
             self.fail_job(&job, error, None);
         }
         let ports: Vec<_> = self.sessions.keys().collect();
@@ -68,10 +95,13 @@ impl Database {
     fn fetch_failed(&mut self, first: GroupNo, last: GroupNo, error: &Error) {
         let grouping = self.pager.borrow().grouping();
         let hit = |misses: &[BlockNo]| misses.iter().any(|b| (first..=last).contains(&grouping.group_of(*b)));
-        for job in self.take_jobs(|job| hit(&job.misses)) {
+        for job in self.take_jobs(&|job| hit(&job.misses)) {
             self.fail_job(&job, error, None);
         }
-        self.end_streams(error, |stream| hit(&stream.job.misses));
+        for stream in self.streams.iter_mut().filter(|stream| hit(&stream.job.misses)) {
+            stream.unreadable(first, last, error);
+        }
+        self.end_streams(error, &|stream| hit(&stream.job.misses));
         if matches!(&self.slot, Slot::Transaction(open) if hit(open.misses())) {
             self.end_transaction(error);
         }

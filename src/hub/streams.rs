@@ -1,13 +1,14 @@
 //! Streams: the rows of an `iterate` and the bytes of an `export`, sent chunk by chunk as the tab takes them. A stream reads
 //! one snapshot, pinned for its whole life. A cursor that misses a block runs again and skips the rows it has sent.
 
+use super::check::Check;
 use super::database::Database;
 use super::lanes::{Ask, Job};
 use super::reply::{Reply, Rows, wire_columns};
 use super::work::Call;
 use crate::engine::{Attempt, Connection, Failure, Statement};
 use crate::error::Error;
-use crate::ids::{BlockNo, CommitSeq, PortId};
+use crate::ids::{BlockNo, CommitSeq, GroupNo, PortId};
 use crate::store::{Lookup, Pager};
 use crate::vfs::{ReadAt, Role};
 use crate::wire;
@@ -38,7 +39,12 @@ pub struct Cursor {
 
 pub enum StreamKind {
     Rows(Box<Cursor>),
-    Export { next: BlockNo },
+    /// To salvage: the groups that cannot be read.
+    Export {
+        next: BlockNo,
+        salvage: Option<Vec<GroupNo>>,
+    },
+    Check(Box<Check>),
 }
 
 impl StreamKind {
@@ -46,22 +52,26 @@ impl StreamKind {
         StreamKind::Rows(Box::new(Cursor { statement: None, connection: None, call, sent: 0, first: true }))
     }
 
-    pub fn export() -> Self {
-        StreamKind::Export { next: BlockNo(0) }
+    pub fn export(salvage: bool) -> Self {
+        StreamKind::Export { next: BlockNo(0), salvage: salvage.then(Vec::new) }
+    }
+
+    pub fn check(level: wire::CheckLevel) -> Self {
+        StreamKind::Check(Box::new(Check::new(level)))
     }
 }
 
 pub struct Stream {
     pub job: Job,
     pub at: CommitSeq,
-    kind: StreamKind,
+    pub(super) kind: StreamKind,
     credits: u32,
     /// How long one chunk may take, in ms.
     chunk_ms: f64,
 }
 
 /// A chunk, and whether it is the last.
-type Chunk = (Reply, bool);
+pub type Chunk = (Reply, bool);
 
 impl Database {
     pub(super) fn cursors_are_taken(&self) -> bool {
@@ -85,10 +95,11 @@ impl Database {
     pub(super) fn pump_streams(&mut self, now: f64) {
         for mut stream in std::mem::take(&mut self.streams) {
             let mut open = true;
-            while open && stream.credits > 0 && self.are_resident(&stream.job.misses) {
+            while open && stream.credits > 0 && !stream.is_verifying() && self.are_resident(&stream.job.misses) {
                 stream.job.misses.clear();
                 match self.next_chunk(&mut stream, now) {
-                    Ok((reply, end)) => {
+                    Ok(None) => {}
+                    Ok(Some((reply, end))) => {
                         stream.credits -= 1;
                         stream.job.tries = stream.job.tries.min(DOUBLINGS_KEPT);
                         self.reply_after(stream.at, stream.job.port, stream.job.id, reply);
@@ -109,9 +120,13 @@ impl Database {
         }
     }
 
-    fn next_chunk(&mut self, stream: &mut Stream, now: f64) -> Attempt<Chunk> {
+    /// The next chunk, or none where it is yet to be verified.
+    fn next_chunk(&mut self, stream: &mut Stream, now: f64) -> Attempt<Option<Chunk>> {
         match &mut stream.kind {
-            StreamKind::Export { next } => export_chunk(&mut self.pager.borrow_mut(), stream.at, next),
+            StreamKind::Export { next, salvage } => {
+                export_chunk(&mut self.pager.borrow_mut(), stream.at, next, salvage.as_deref()).map(Some)
+            }
+            StreamKind::Check(check) => self.next_check(check, stream.at),
             StreamKind::Rows(cursor) => {
                 if cursor.statement.is_none() {
                     stream.job.enter_unit();
@@ -120,13 +135,13 @@ impl Database {
                 if result.is_err() {
                     cursor.statement = None;
                 }
-                result
+                result.map(Some)
             }
         }
     }
 
     /// Ends the streams that `which` picks, with an error to their tabs.
-    pub(super) fn end_streams(&mut self, why: &Error, which: impl Fn(&Stream) -> bool) {
+    pub(super) fn end_streams(&mut self, why: &Error, which: &dyn Fn(&Stream) -> bool) {
         for stream in std::mem::take(&mut self.streams) {
             if which(&stream) {
                 self.pager.borrow_mut().unpin(stream.at);
@@ -184,35 +199,55 @@ impl Cursor {
     }
 }
 
-fn export_chunk(pager: &mut Pager, at: CommitSeq, next: &mut BlockNo) -> Attempt<Chunk> {
-    let (block_bytes, blocks) = (pager.block_bytes(), pager.blocks_at(at));
+fn export_chunk(pager: &mut Pager, at: CommitSeq, next: &mut BlockNo, salvage: Option<&[GroupNo]>) -> Attempt<Chunk> {
+    let (block_bytes, blocks, grouping) = (pager.block_bytes(), pager.blocks_at(at), pager.grouping());
     let to = next.0.saturating_add(EXPORT_CHUNK_BYTES / block_bytes).min(blocks);
-    let (mut payload, mut missed) = (vec![], vec![]);
+    let is_lost = |number| salvage.is_some_and(|lost| lost.contains(&grouping.group_of(number)));
+    let (mut payload, mut missed, mut lost) = (vec![], vec![], 0);
     for number in (next.0..to).map(BlockNo) {
         match pager.lookup(number, at) {
             Lookup::Data(data) => payload.extend_from_slice(&data),
-            Lookup::Zeros => payload.resize(payload.len() + block_bytes as usize, 0),
-            Lookup::Miss => missed.push(number),
+            Lookup::Miss if !is_lost(number) => missed.push(number),
+            lookup => {
+                lost += if lookup == Lookup::Miss { u64::from(block_bytes) } else { 0 };
+                payload.resize(payload.len() + block_bytes as usize, 0);
+            }
         }
     }
     if !missed.is_empty() {
-        pager.fetch(&missed, EXPORT_AHEAD);
+        pager.fetch(&missed, if salvage.is_some() { 0 } else { EXPORT_AHEAD });
         return Err(Failure::Missed(missed));
     }
     let position = |block: u32| u64::from(block) * u64::from(block_bytes);
-    let bytes = wire::Bytes { offset: position(next.0), total: position(blocks), end: to == blocks };
+    let lost = salvage.is_some().then_some(lost);
+    let bytes = wire::Bytes { offset: position(next.0), total: position(blocks), end: to == blocks, lost };
     *next = BlockNo(to);
     let end = bytes.end;
     Ok((Reply { body: wire::Body::Bytes(bytes), payload }, end))
 }
 
 impl Stream {
-    /// The stream's SQL, for its error.
+    /// Whether it answers this request.
     pub fn is(&self, port: PortId, id: u64) -> bool {
         self.job.port == port && self.job.id == id
     }
 
     pub fn is_cursor(&self) -> bool {
         matches!(self.job.ask, Ask::Iterate(_))
+    }
+
+    /// Whether it waits for the store to be read.
+    fn is_verifying(&self) -> bool {
+        matches!(&self.kind, StreamKind::Check(check) if check.is_verifying())
+    }
+
+    /// Groups it waits for cannot be read: to salvage and to check that is a result, to others the end.
+    pub fn unreadable(&mut self, first: GroupNo, last: GroupNo, error: &Error) {
+        match &mut self.kind {
+            StreamKind::Export { salvage: Some(lost), .. } => lost.extend((first.0..=last.0).map(GroupNo)),
+            StreamKind::Check(check) => check.unreadable(error),
+            _ => return,
+        }
+        self.job.misses.clear();
     }
 }

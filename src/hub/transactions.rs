@@ -7,6 +7,7 @@
 use super::database::Database;
 use super::lanes::{Ask, Job};
 use super::reply::Reply;
+use super::requests::Origin;
 use super::work::{Work, WorkFailure, WorkResult};
 use super::writer::Slot;
 use crate::engine::{Attempt, Connection, Failure};
@@ -21,7 +22,7 @@ use crate::wire;
 #[derive(Debug)]
 pub enum Step {
     Work(Job),
-    Commit { id: u64 },
+    Commit { id: u64, write: Option<u64> },
 }
 
 /// A statement that has been answered, to be replayed after a miss.
@@ -78,7 +79,7 @@ impl Transaction {
     }
 
     /// Takes the statements that `which` picks, before they are carried out.
-    pub fn take_waiting(&mut self, which: impl Fn(&Job) -> bool) -> Vec<Job> {
+    pub fn take_waiting(&mut self, which: &dyn Fn(&Job) -> bool) -> Vec<Job> {
         let picked = self.waiting.extract_if(.., |step| matches!(step, Step::Work(job) if which(job)));
         picked.filter_map(|step| if let Step::Work(job) = step { Some(job) } else { None }).collect()
     }
@@ -156,19 +157,20 @@ impl Database {
         }
     }
 
-    pub(super) fn request_commit(&mut self, port: PortId, id: u64, tx: TxId, durability: Option<Durability>, now: f64) {
+    pub(super) fn request_commit(&mut self, (port, id, write): Origin, tx: TxId, durability: Option<Durability>, now: f64) {
         if self.end_read(port, tx) {
             return self.reply_now(port, id, Reply::done(0, 0));
         }
         match &mut self.slot {
             Slot::Transaction(open) if open.id == tx && open.port == port => {
                 open.durability = durability.unwrap_or(open.durability);
-                open.waiting.push(Step::Commit { id });
+                open.waiting.push(Step::Commit { id, write });
                 self.pump_transaction(now);
             }
             _ => {
-                let error = self.why_ended(port, tx);
-                self.fail(port, id, &error);
+                // Whatever hub it was begun on: it was not committed, or the table of sessions would know.
+                let error = if write.is_some() { self.why_lost(port, tx) } else { self.why_ended(port, tx) };
+                self.fail_write(port, id, write, &error);
             }
         }
     }
@@ -187,6 +189,16 @@ impl Database {
 
     fn why_ended(&self, port: PortId, tx: TxId) -> Error {
         self.sessions.get(port).map_or_else(|| Error::TransactionClosed("the session is over".into()), |s| s.why_ended(tx))
+    }
+
+    /// Why a transaction that is to be committed is not open.
+    fn why_lost(&self, port: PortId, tx: TxId) -> Error {
+        match self.why_ended(port, tx) {
+            Error::TransactionClosed(_) => {
+                Error::TransactionLost("the hub that had the transaction is gone: run it again".into())
+            }
+            known => known,
+        }
     }
 
     /// Ends a read transaction, if it is one.
@@ -209,7 +221,7 @@ impl Database {
         for step in open.waiting.drain(..) {
             match step {
                 Step::Work(job) => self.fail_job(&job, why, None),
-                Step::Commit { id } => self.fail(open.port, id, why),
+                Step::Commit { id, write } => self.fail_write(open.port, id, write, why),
             }
         }
     }
@@ -241,11 +253,11 @@ impl Database {
                         self.reply_after(open.base, open.port, job.id, reply);
                         self.slot = Slot::Transaction(open);
                     }
-                    Step::Commit { id } => {
+                    Step::Commit { id, write } => {
                         if let Some(session) = self.sessions.get_mut(open.port) {
                             session.last_rowid = open.last_rowid;
                         }
-                        self.acknowledge(open.port, id, reply, committed);
+                        self.acknowledge(open.port, id, write, reply, committed);
                     }
                 }
             }
@@ -266,8 +278,8 @@ impl Database {
         let alive = self.writer.as_ref().is_some_and(Connection::in_transaction);
         open.deadline = now + open.idle_ms;
         match step {
-            Step::Work(job) => self.fail_job(job, error, index),
-            Step::Commit { id } => self.fail(open.port, *id, error),
+            Step::Work(job) => self.fail_job_after(open.base, job, error, index),
+            Step::Commit { id, write } => self.fail_write(open.port, *id, *write, error),
         }
         let over = !alive || matches!(step, Step::Commit { .. }) || matches!(error, Error::TransactionLost(_));
         self.slot = Slot::Transaction(open);

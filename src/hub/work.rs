@@ -5,6 +5,7 @@ use super::reply::{Reply, Rows, wire_columns};
 use crate::engine::{Attempt, Connection, Control, Failure, Params, Sql, Statement, ValueRef};
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq};
+use crate::store::codec::Fields;
 use crate::wire;
 use std::borrow::Cow;
 
@@ -36,14 +37,35 @@ pub struct Script {
     /// Where the part begins that is not committed yet; a restart begins here.
     from: usize,
     changes: i64,
-    /// Whether foreign keys are enforced there.
+    /// Whether foreign keys are enforced there, and `last_insert_rowid()`.
     foreign_keys: bool,
+    last_rowid: i64,
     pub committed: Option<CommitSeq>,
 }
 
 impl Script {
     pub fn new(sql: Sql) -> Self {
-        Self { sql, from: 0, changes: 0, foreign_keys: true, committed: None }
+        Self { sql, from: 0, changes: 0, foreign_keys: true, last_rowid: 0, committed: None }
+    }
+
+    /// How far it has come, for [`resume`](Self::resume).
+    pub fn progress(&self) -> Vec<u8> {
+        let mut out = (self.from as u64).to_le_bytes().to_vec();
+        out.extend_from_slice(&self.changes.to_le_bytes());
+        out.extend_from_slice(&self.last_rowid.to_le_bytes());
+        out.push(u8::from(self.foreign_keys));
+        out
+    }
+
+    /// Goes on where another hub left it, after its last commit.
+    pub fn resume(&mut self, progress: &[u8], committed: CommitSeq) {
+        let mut f = Fields(progress);
+        let mut read = || Some((f.u64()?, f.u64()?, f.u64()?, f.bytes(1)? == [1]));
+        if let Some((from, changes, last_rowid, foreign_keys)) = read() {
+            self.from = usize::try_from(from).unwrap_or(usize::MAX).min(self.sql.as_str().len());
+            (self.changes, self.last_rowid) = (changes.cast_signed(), last_rowid.cast_signed());
+            (self.foreign_keys, self.committed) = (foreign_keys, Some(committed));
+        }
     }
 }
 
@@ -203,6 +225,9 @@ impl Script {
     /// One transaction over all statements, unless the script has transactions of its own: then each of its parts.
     fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<(Reply, Option<CommitSeq>)> {
         connection.set_foreign_keys(self.foreign_keys);
+        if self.committed.is_some() {
+            connection.set_last_insert_rowid(self.last_rowid);
+        }
         let result = self.run_parts(connection);
         // Whatever becomes of the script, the next one to use the connection finds it as it was.
         connection.rollback();
@@ -267,7 +292,7 @@ impl Script {
         self.committed = published.or(self.committed);
         self.changes += connection.total_changes() - *changes;
         *changes = connection.total_changes();
-        (self.from, self.foreign_keys) = (end, connection.foreign_keys());
+        (self.from, self.foreign_keys, self.last_rowid) = (end, connection.foreign_keys(), connection.last_insert_rowid());
         Ok(())
     }
 

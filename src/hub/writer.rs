@@ -40,23 +40,37 @@ impl Database {
 
     fn take_turn(&mut self, job: Job, now: f64) {
         match job.ask {
-            Ask::Begin { idle_ms } => self.begin_transaction(job.port, job.id, job.durability, idle_ms, now),
             Ask::Import { size } => self.begin_import(job.port, job.id, size, now),
+            Ask::Begin { .. } if self.refuse_while_damaged(&job) => {}
+            Ask::Begin { idle_ms } => self.begin_transaction(job.port, job.id, job.durability, idle_ms, now),
             _ => self.work(job),
         }
     }
 
+    /// Nothing is written to a damaged database.
+    fn refuse_while_damaged(&mut self, job: &Job) -> bool {
+        let damage = self.pager.borrow().damage().map(read_only);
+        damage.inspect(|error| self.fail_job(job, error, None)).is_some()
+    }
+
     /// Runs a unit of work; on a miss it keeps the turn until its blocks are there.
     fn work(&mut self, mut job: Job) {
+        if self.refuse_while_damaged(&job) {
+            return;
+        }
         match self.try_work(&mut job) {
-            Ok((reply, committed)) => self.acknowledge(job.port, job.id, reply, committed),
+            Ok((reply, committed)) => self.acknowledge(job.port, job.id, job.write, reply, committed),
             Err(WorkFailure { failure: Failure::Missed(blocks), .. }) => {
+                if let Ask::Work(Work::Script(script)) = &job.ask {
+                    self.keep_progress(job.port, job.write, script);
+                }
                 self.fetch_for(&mut job, blocks);
                 self.slot = Slot::Working(job);
             }
+            // What it failed on may be a commit that is not durable yet.
             Err(WorkFailure { failure: Failure::Failed(error), index }) => {
-                let error = with_earlier_parts(error, &job);
-                self.fail_job(&job, &error, index);
+                let after = self.pager.borrow().published();
+                self.fail_job_after(after, &job, &with_earlier_parts(error, &job), index);
             }
         }
     }
@@ -83,14 +97,22 @@ impl Database {
     }
 
     /// Answers a write once its commit is durable.
-    pub(super) fn acknowledge(&mut self, port: PortId, id: u64, reply: Reply, committed: Option<CommitSeq>) {
+    pub(super) fn acknowledge(&mut self, port: PortId, id: u64, write: Option<u64>, reply: Reply, committed: Option<CommitSeq>) {
         // What changed nothing may still have read a commit that is not durable yet.
         let after = committed.unwrap_or_else(|| self.pager.borrow().published());
         if let (Some(session), Some(seq)) = (self.sessions.get_mut(port), committed) {
             session.last_write = seq;
         }
-        self.reply_after(after, port, id, reply);
+        self.keep_reply(port, write, &reply, after);
+        self.reply_to_write(after, port, id, write, reply);
     }
+}
+
+/// What a write to a damaged database gets to hear.
+pub(super) fn read_only(damage: &Error) -> Error {
+    Error::Corrupt(
+        [damage.message(), ": the database is open read-only; salvage() exports what is readable, import() replaces it"].concat(),
+    )
 }
 
 /// A script that had committed parts of its own before it failed says so.

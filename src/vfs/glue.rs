@@ -37,11 +37,9 @@ pub fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the structures live for ever and hold only functions of this module.
-        let rc = unsafe {
-            ffi::sqlite3_initialize();
-            ffi::sqlite3_vfs_register(Box::leak(Box::new(vfs())), 1)
-        };
-        assert_eq!(rc, ffi::SQLITE_OK, "SQLite registers the VFS");
+        let (started, registered) =
+            unsafe { (ffi::sqlite3_initialize(), ffi::sqlite3_vfs_register(Box::leak(Box::new(vfs())), 1)) };
+        assert_eq!((started, registered), (ffi::SQLITE_OK, ffi::SQLITE_OK), "SQLite starts and registers the VFS");
     });
 }
 

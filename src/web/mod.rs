@@ -23,7 +23,7 @@ use web_sys::MessagePort;
 use crate::hub::{Action, Event, Hub, HubConfig};
 use crate::ids::{OpId, PortId};
 use crate::store::memory::MemoryStore;
-use crate::store::{BlockStore, StoreOp, StoreResult};
+use crate::store::{BlockStore, Limits, StoreOp, StoreResult};
 use idb::IdbStore;
 use ports::Ports;
 
@@ -62,7 +62,13 @@ impl Host {
                 }
             });
             State {
-                hub: RefCell::new(Hub::new(HubConfig { name, instance, seed, clock: Rc::new(js::now) })),
+                hub: RefCell::new(Hub::new(HubConfig {
+                    name,
+                    instance,
+                    seed,
+                    clock: Rc::new(js::now),
+                    limits: Limits::default(),
+                })),
                 store: RefCell::new(Storage::IndexedDb(store)),
                 ports: RefCell::default(),
                 incoming: RefCell::default(),

@@ -1,15 +1,32 @@
 //! Writing a response's header. The shapes are those of `hub-js/protocol.ts`; `tests/wire_golden` holds one of each.
 
 use super::json::Writer;
-use super::message::{Body, Column, LogLevel, Outcome, Persistence, Response, ResultShape, WireError};
+use super::message::{Body, CheckStage, Column, LogLevel, Outcome, Persistence, Response, ResultShape, StorageState, WireError};
 
 /// Appends the header of a response.
 pub fn write_response(response: &Response, out: &mut Vec<u8>) {
+    write_header(&response.hub, response.re, out, |w| w.object(|w| write_body(&response.body, w)));
+}
+
+/// Appends a response's header with a body that [`body_text`] has written earlier.
+pub fn write_stored(hub: &str, re: u64, body: &str, out: &mut Vec<u8>) {
+    write_header(hub, re, out, |w| w.word(body));
+}
+
+fn write_header(hub: &str, re: u64, out: &mut Vec<u8>, body: impl FnOnce(&mut Writer<'_>)) {
     Writer(out).object(|w| {
-        w.key("hub").text(&response.hub);
-        w.key("re").number(response.re);
-        w.key("body").object(|w| write_body(&response.body, w));
+        w.key("hub").text(hub);
+        w.key("re").number(re);
+        body(w.key("body"));
     });
+}
+
+/// A body by itself, to be kept.
+#[must_use]
+pub fn body_text(body: &Body) -> Vec<u8> {
+    let mut out = vec![];
+    Writer(&mut out).object(|w| write_body(body, w));
+    out
 }
 
 fn write_body(body: &Body, w: &mut Writer<'_>) {
@@ -23,6 +40,8 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
                 Persistence::Memory => "memory",
             });
             w.key("epoch").number(b.epoch);
+            w.key("commit").number(b.commit);
+            w.key("storage").text(storage_name(b.storage));
         }),
         Body::Rows(result) => write_result(result, w.key("rows")),
         Body::Results(b) => w.key("results").object(|w| {
@@ -41,6 +60,20 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
             w.key("offset").number(b.offset);
             w.key("total").number(b.total);
             w.key("end").boolean(b.end);
+            if let Some(lost) = b.lost {
+                w.key("lost").number(lost);
+            }
+        }),
+        Body::Checked(b) => w.key("checked").object(|w| {
+            w.key("stage").text(match b.stage {
+                CheckStage::Log => "log",
+                CheckStage::Groups => "groups",
+                CheckStage::Sqlite => "sqlite",
+            });
+            w.key("done").number(b.done);
+            w.key("total").number(b.total);
+            w.key("problems").list(|w| b.problems.iter().for_each(|problem| w.text(problem)));
+            w.key("end").boolean(b.end);
         }),
         Body::More(b) => w.key("more").object(|w| w.key("received").number(b.received)),
         Body::Metrics(figures) => w.key("metrics").object(|w| {
@@ -57,6 +90,19 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
             });
             w.key("message").text(&b.message);
         }),
+        Body::Storage(b) => w.key("storage").object(|w| {
+            w.key("state").text(storage_name(b.state));
+            w.key("message").text(&b.message);
+        }),
+    }
+}
+
+fn storage_name(state: StorageState) -> &'static str {
+    match state {
+        StorageState::Ok => "ok",
+        StorageState::Reconnecting => "reconnecting",
+        StorageState::Stalled => "stalled",
+        StorageState::ReadOnly => "read-only",
     }
 }
 

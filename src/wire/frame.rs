@@ -2,7 +2,7 @@
 //!
 //! Called by `web` for every message on a port. It trusts nothing it is given and never panics.
 
-use super::body::write_response;
+use super::body::{write_response, write_stored};
 use super::message::{Request, Response};
 use super::op::read_request;
 
@@ -47,9 +47,18 @@ pub fn decode_request(frame: &[u8]) -> Result<(Request, &[u8]), FrameError> {
 
 /// One frame for a tab. `payload` is what the body promises: value blocks, raw bytes or nothing.
 pub fn encode_response(response: &Response, payload: &[u8]) -> Vec<u8> {
+    encode(|frame| write_response(response, frame), payload)
+}
+
+/// One frame for a tab, with a body that was kept as [`body_text`](super::body_text).
+pub fn encode_stored(hub: &str, re: u64, body: &str, payload: &[u8]) -> Vec<u8> {
+    encode(|frame| write_stored(hub, re, body, frame), payload)
+}
+
+fn encode(header: impl FnOnce(&mut Vec<u8>), payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(256 + payload.len());
     frame.extend_from_slice(&[0; 4]);
-    write_response(response, &mut frame);
+    header(&mut frame);
     let length = (frame.len() - 4) as u32;
     frame[..4].copy_from_slice(&length.to_le_bytes());
     frame.resize(padded(frame.len()), 0);
@@ -80,7 +89,7 @@ mod tests {
     fn a_request_is_split_into_header_and_payload() {
         let bytes = frame(r#"{"id":7,"op":{"part":{"target":3,"end":true}}}"#, &[1, 2, 3]);
         let (request, payload) = decode_request(&bytes).unwrap();
-        assert_eq!(request, Request { id: 7, op: Op::Part(Part { target: 3, end: true }) });
+        assert_eq!(request, Request { id: 7, write: None, answered: None, op: Op::Part(Part { target: 3, end: true }) });
         assert_eq!(payload, [1, 2, 3]);
     }
 

@@ -7,11 +7,16 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One frame from a tab. `id` is unique within the port; 0 means that no reply is wanted.
+/// One frame from a tab. `id` grows over all requests of a client, so that a repeated frame is known; 0 means that no reply is
+/// wanted. `write` numbers the client's writes from 1; those up to `answered` have been answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub id: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<u64>,
     pub op: Op,
 }
 
@@ -28,6 +33,7 @@ pub enum Op {
     Rollback(Rollback),
     Iterate(Iterate),
     Export(Export),
+    Check(Check),
     Import(Import),
     Part(Part),
     Pull(Pull),
@@ -96,6 +102,17 @@ pub struct Hello {
     pub build: String,
     pub persistence: PersistenceWanted,
     pub durability: Durability,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
+}
+
+/// A client that has been here before, or with an earlier hub: `since` is the commit of its first welcome, `last` the highest
+/// number among its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    pub since: u64,
+    pub last: u64,
 }
 
 /// One statement. Payload: one value block. Timeouts are milliseconds everywhere.
@@ -163,8 +180,25 @@ pub struct Iterate {
     pub timeout: Option<u32>,
 }
 
+/// `salvage`: what cannot be read becomes zeros instead of an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salvage: Option<bool>,
+}
+
+/// How much a check verifies: everything stored, and `SQLite`'s structures by its quick check or its full one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckLevel {
+    Quick,
+    Full,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Export {}
+pub struct Check {
+    pub level: CheckLevel,
+}
 
 /// `size`: bytes of the file that follows in parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,10 +254,12 @@ pub enum Body {
     Chunk(Chunk),
     /// Payload: raw bytes.
     Bytes(Bytes),
+    Checked(Checked),
     More(More),
     Metrics(Figures),
     Error(WireError),
     Log(Log),
+    Storage(Storage),
     Fatal(WireError),
 }
 
@@ -234,6 +270,19 @@ pub struct Welcome {
     pub sqlite: String,
     pub persistence: Persistence,
     pub epoch: u64,
+    pub commit: u64,
+    pub storage: StorageState,
+}
+
+/// How the hub stands with its storage; `ReadOnly` when something stored is corrupt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StorageState {
+    #[default]
+    Ok,
+    Reconnecting,
+    Stalled,
+    ReadOnly,
 }
 
 /// `declared` is the column's declared type, absent for expressions.
@@ -280,11 +329,32 @@ pub struct Chunk {
     pub end: bool,
 }
 
-/// A run of an exported file: where it lies, and the file's whole size.
+/// A run of an exported file: where it lies, the file's whole size, and how many of its bytes could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bytes {
     pub offset: u64,
     pub total: u64,
+    pub end: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
+}
+
+/// What a check looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStage {
+    Log,
+    Groups,
+    Sqlite,
+}
+
+/// How far a check has come, in steps, and the problems found since it last said so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    pub stage: CheckStage,
+    pub done: u64,
+    pub total: u64,
+    pub problems: Vec<String>,
     pub end: bool,
 }
 
@@ -306,6 +376,13 @@ pub enum LogLevel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     pub level: LogLevel,
+    pub message: String,
+}
+
+/// The hub's storage from now on, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storage {
+    pub state: StorageState,
     pub message: String,
 }
 

@@ -12,13 +12,15 @@ mod message;
 mod op;
 mod value;
 
-pub use frame::{FrameError, decode_request, encode_response};
+pub use body::body_text;
+pub use frame::{FrameError, decode_request, encode_response, encode_stored};
 pub use message::{
-    Batch, Begin, Begun, Body, Bytes, Cancel, Chunk, Close, Column, Commit, Done, Durability, Exec, Export, Figures, Hello,
-    Import, Iterate, Log, LogLevel, Metrics, More, Op, Outcome, ParamsShape, Part, Persistence, PersistenceWanted, Pull, Query,
-    Request, Response, ResultShape, Results, Rollback, StatementShape, TransactionMode, Welcome, WireError,
+    Batch, Begin, Begun, Body, Bytes, Cancel, Check, CheckLevel, CheckStage, Checked, Chunk, Close, Column, Commit, Done,
+    Durability, Exec, Export, Figures, Hello, Import, Iterate, Log, LogLevel, Metrics, More, Op, Outcome, ParamsShape, Part,
+    Persistence, PersistenceWanted, Pull, Query, Request, Response, ResultShape, Results, Resume, Rollback, StatementShape,
+    Storage, StorageState, TransactionMode, Welcome, WireError,
 };
 pub use value::{RowsWriter, Value, ValuesReader};
 
 /// The version both ends must agree on; `hello` and `welcome` carry it.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

@@ -3,8 +3,8 @@
 
 use super::json::{Node, Object, Parsed, parse};
 use super::message::{
-    Batch, Begin, Cancel, Close, Commit, Durability, Exec, Export, Hello, Import, Iterate, Metrics, Op, ParamsShape, Part,
-    PersistenceWanted, Pull, Query, Request, Rollback, StatementShape, TransactionMode,
+    Batch, Begin, Cancel, Check, CheckLevel, Close, Commit, Durability, Exec, Export, Hello, Import, Iterate, Metrics, Op,
+    ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume, Rollback, StatementShape, TransactionMode,
 };
 
 /// Reads a request.
@@ -14,6 +14,7 @@ use super::message::{
 pub fn read_request(header: &str) -> Parsed<Request> {
     let mut fields = parse(header)?;
     let id = fields.number("id")?;
+    let (write, answered) = (fields.option("write", as_number)?, fields.option("answered", as_number)?);
     let mut op = fields.object("op")?;
     fields.finish()?;
     match op.take_only() {
@@ -22,7 +23,7 @@ pub fn read_request(header: &str) -> Parsed<Request> {
             if name != "hello" {
                 fields.finish()?;
             }
-            Ok(Request { id, op })
+            Ok(Request { id, write, answered, op })
         }
         _ => Err("`op` is not one operation with its fields".into()),
     }
@@ -40,6 +41,7 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
                 &[("required", PersistenceWanted::Required), ("preferred", PersistenceWanted::Preferred)],
             )?,
             durability: f.durability()?.ok_or_else(|| missing("durability"))?,
+            resume: f.option("resume", as_resume)?,
         }),
         "query" => Op::Query(Query {
             sql: f.text("sql")?,
@@ -68,7 +70,10 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
         "part" => Op::Part(Part { target: f.number("target")?, end: f.required("end", as_bool)? }),
         "pull" => Op::Pull(Pull { target: f.number("target")? }),
         "cancel" => Op::Cancel(Cancel { target: f.number("target")? }),
-        "export" => Op::Export(Export {}),
+        "export" => Op::Export(Export { salvage: f.option("salvage", as_bool)? }),
+        "check" => {
+            Op::Check(Check { level: one_of(&f.text("level")?, &[("quick", CheckLevel::Quick), ("full", CheckLevel::Full)])? })
+        }
         "metrics" => Op::Metrics(Metrics {}),
         "close" => Op::Close(Close {}),
         _ => return Err(["unknown operation `", name, "`"].concat()),
@@ -110,6 +115,12 @@ fn as_params(node: Node<'_>) -> Option<ParamsShape> {
     let Node::Object(mut f) = node else { return None };
     let params = ParamsShape { count: f.short("count").ok()?, names: f.option("names", as_names).ok()? };
     f.finish().ok().map(|()| params)
+}
+
+fn as_resume(node: Node<'_>) -> Option<Resume> {
+    let Node::Object(mut f) = node else { return None };
+    let resume = Resume { since: f.number("since").ok()?, last: f.number("last").ok()? };
+    f.finish().ok().map(|()| resume)
 }
 
 fn as_names(node: Node<'_>) -> Option<Vec<String>> {

@@ -2,15 +2,18 @@
 //! clock that only tests move. Store operations complete when the test says so, or at once by `settle`.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+mod values;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tabhub::hub::{Action, Event, Hub, HubConfig};
 use tabhub::ids::{OpId, PortId};
 use tabhub::store::memory::MemoryStore;
-use tabhub::store::{StoreOp, StoreResult};
+use tabhub::store::{Limits, StoreOp, StoreResult};
 use tabhub::wire;
 use tabhub::wire::{Body, Op, Request, Response, Value};
+pub use values::{decode_rows, encode_values};
 
 /// A reply: the body and, for rows, the decoded values of each result.
 #[derive(Clone, Debug)]
@@ -41,6 +44,10 @@ impl World {
 
     /// A new hub over what an earlier one has stored.
     pub fn over(store: MemoryStore) -> Self {
+        Self::with(store, Limits::default())
+    }
+
+    pub fn with(store: MemoryStore, limits: Limits) -> Self {
         let now = Rc::new(Cell::new(1_700_000_000_000.0));
         let clock = now.clone();
         // A statement that looks at the clock sees time pass, or no deadline would ever come inside of it.
@@ -48,7 +55,7 @@ impl World {
             clock.set(clock.get() + 0.5);
             clock.get()
         });
-        let hub = Hub::new(HubConfig { name: "test".into(), instance: "hub-1".into(), seed: 7, clock });
+        let hub = Hub::new(HubConfig { name: "test".into(), instance: "hub-1".into(), seed: 7, clock, limits });
         Self { hub, store, now, pending: VecDeque::new(), ended: false, answers: BTreeMap::new(), next_port: 0, next_id: 0 }
     }
 
@@ -107,16 +114,22 @@ impl World {
 
     /// A tab that has been welcomed.
     pub fn tab(&mut self) -> PortId {
+        self.client(&format!("tab-{}", self.next_port + 1), None)
+    }
+
+    /// A client under its own name, which may have been here before.
+    pub fn client(&mut self, client: &str, resume: Option<wire::Resume>) -> PortId {
         self.next_port += 1;
         let port = PortId(self.next_port);
         self.event(Event::Connected(port));
         let hello = wire::Hello {
             protocol: wire::PROTOCOL_VERSION,
-            client: format!("tab-{}", port.0),
+            client: client.into(),
             lock: format!("lock-{}", port.0),
             build: "test".into(),
             persistence: wire::PersistenceWanted::Required,
             durability: wire::Durability::Strict,
+            resume,
         };
         let id = self.send(port, Op::Hello(hello), &[]);
         self.settle();
@@ -126,9 +139,14 @@ impl World {
     }
 
     pub fn send(&mut self, port: PortId, op: Op, payload: &[u8]) -> u64 {
+        self.send_write(port, None, None, op, payload)
+    }
+
+    /// A request as a numbered write.
+    pub fn send_write(&mut self, port: PortId, write: Option<u64>, answered: Option<u64>, op: Op, payload: &[u8]) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
-        let header = serde_json::to_vec(&Request { id, op }).unwrap();
+        let header = serde_json::to_vec(&Request { id, write, answered, op }).unwrap();
         let mut frame = u32::try_from(header.len()).unwrap().to_le_bytes().to_vec();
         frame.extend(header);
         frame.resize(frame.len().next_multiple_of(8), 0);
@@ -219,9 +237,27 @@ impl World {
         }
     }
 
+    /// What the tab was told of its storage since the last time.
+    pub fn storage_told(&mut self, port: PortId) -> Vec<wire::StorageState> {
+        let mut states = vec![];
+        while let Some(answer) = self.take(port, 0) {
+            if let Body::Storage(storage) = answer.body {
+                states.push(storage.state);
+            }
+        }
+        states
+    }
+
+    /// How many rows a table has.
+    pub fn count(&mut self, port: PortId, table: &str) -> i64 {
+        let found = self.query(port, &format!("SELECT count(*) FROM {table}")).unwrap();
+        let Value::Integer(n) = found[0][0] else { panic!("{found:?}") };
+        n
+    }
+
     /// The whole database as a file.
     pub fn export(&mut self, port: PortId) -> Vec<u8> {
-        let id = self.send(port, Op::Export(wire::Export {}), &[]);
+        let id = self.send(port, Op::Export(wire::Export::default()), &[]);
         let mut file = vec![];
         loop {
             self.settle();
@@ -232,6 +268,22 @@ impl World {
             if bytes.end {
                 assert_eq!(bytes.total, file.len() as u64);
                 return file;
+            }
+            self.send(port, Op::Pull(wire::Pull { target: id }), &[]);
+        }
+    }
+
+    /// What a check of the whole database finds.
+    pub fn check(&mut self, port: PortId, level: wire::CheckLevel) -> Vec<String> {
+        let id = self.send(port, Op::Check(wire::Check { level }), &[]);
+        let mut problems = vec![];
+        loop {
+            self.settle();
+            let answer = self.take(port, id).expect("the check goes on");
+            let Body::Checked(checked) = answer.body else { panic!("progress, not {:?}", answer.body) };
+            problems.extend(checked.problems);
+            if checked.end {
+                return problems;
             }
             self.send(port, Op::Pull(wire::Pull { target: id }), &[]);
         }
@@ -253,91 +305,6 @@ impl World {
             self.send(port, Op::Part(wire::Part { target: id, end: rest.is_empty() }), part);
         }
     }
-}
-
-fn put(out: &mut Vec<u8>, n: usize) {
-    out.extend_from_slice(&u32::try_from(n).unwrap().to_le_bytes());
-}
-
-/// One value block as a tab encodes it.
-pub fn encode_values(values: &[Value]) -> Vec<u8> {
-    let (mut types, mut slots, mut lengths, mut heap, mut blobs) = (vec![], vec![], vec![], vec![], vec![]);
-    for value in values {
-        match value {
-            Value::Null => types.push(0u8),
-            Value::Integer(n) => {
-                types.push(2);
-                slots.extend_from_slice(&n.to_le_bytes());
-            }
-            Value::Real(x) => {
-                types.push(3);
-                slots.extend_from_slice(&x.to_le_bytes());
-            }
-            Value::Text(text) => {
-                types.push(4);
-                put(&mut lengths, text.len());
-                heap.extend_from_slice(text.as_bytes());
-            }
-            Value::Blob(blob) => {
-                types.push(5);
-                put(&mut lengths, blob.len());
-                blobs.extend_from_slice(blob);
-            }
-        }
-    }
-    let mut out = vec![];
-    for n in [types.len(), slots.len() / 8, lengths.len() / 4, heap.len(), blobs.len(), 0] {
-        put(&mut out, n);
-    }
-    out.extend(types);
-    out.resize(out.len().next_multiple_of(8), 0);
-    for part in [slots, lengths, heap, blobs] {
-        out.extend(part);
-    }
-    out.resize(out.len().next_multiple_of(8), 0);
-    out
-}
-
-/// Decodes one block of rows; returns the rows and the bytes used.
-pub fn decode_rows(block: &[u8], rows: usize, columns: usize) -> (Rows, usize) {
-    let field = |at: usize| u32::from_le_bytes(block[at * 4..at * 4 + 4].try_into().unwrap()) as usize;
-    let (count, numbers, slices, heap_bytes, blob_bytes) = (field(0), field(1), field(2), field(3), field(4));
-    assert_eq!(count, rows * columns);
-    let types = &block[24..24 + count];
-    let slots = (24 + count).next_multiple_of(8);
-    let lengths = slots + numbers * 8;
-    let heap = lengths + slices * 4;
-    let text: Vec<u16> = std::str::from_utf8(&block[heap..heap + heap_bytes]).unwrap().encode_utf16().collect();
-    let blobs = &block[heap + heap_bytes..heap + heap_bytes + blob_bytes];
-    let (mut slot, mut slice, mut text_at, mut blob_at) = (0, 0, 0, 0);
-    let mut number = || {
-        slot += 1;
-        <[u8; 8]>::try_from(&block[slots + slot * 8 - 8..slots + slot * 8]).unwrap()
-    };
-    let mut length = || {
-        slice += 1;
-        u32::from_le_bytes(block[lengths + slice * 4 - 4..lengths + slice * 4].try_into().unwrap()) as usize
-    };
-    let mut values = types.iter().map(|kind| match kind {
-        0 => Value::Null,
-        #[allow(clippy::cast_possible_truncation, reason = "type 1 is a safe integer")]
-        1 => Value::Integer(f64::from_le_bytes(number()) as i64),
-        2 => Value::Integer(i64::from_le_bytes(number())),
-        3 => Value::Real(f64::from_le_bytes(number())),
-        4 => {
-            let n = length();
-            text_at += n;
-            Value::Text(String::from_utf16(&text[text_at - n..text_at]).unwrap())
-        }
-        5 => {
-            let n = length();
-            blob_at += n;
-            Value::Blob(blobs[blob_at - n..blob_at].to_vec())
-        }
-        other => panic!("type {other}"),
-    });
-    let rows = (0..rows).map(|_| values.by_ref().take(columns).collect()).collect();
-    (rows, (heap + heap_bytes + blob_bytes).next_multiple_of(8))
 }
 
 /// Integers, for short comparisons.

@@ -23,9 +23,8 @@ extern "C" {
 
 /// Where the connection stands.
 pub enum Connection {
-    Closed,
     Open(Opened),
-    /// The browser took it away; what was under way may or may not have been applied.
+    /// There is none: not yet, or the browser took it away. What was under way may or may not have been applied.
     Lost(String),
     /// Somebody deletes the database; we let go of it.
     Deleted,
@@ -51,7 +50,9 @@ impl Opened {
         let (stores, mode, durability) = match op {
             // A power loss that undoes the claim ends the claimant as well.
             StoreOp::Open => (vec![META, LOG, GROUPS], "readwrite", "relaxed"),
-            StoreOp::ReadGroups(..) => (vec![GROUPS], "readonly", "default"),
+            StoreOp::Reopen(_) => (vec![META], "readonly", "default"),
+            StoreOp::ReadGroups { .. } => (vec![META, GROUPS], "readonly", "default"),
+            StoreOp::ReadLog(_) => (vec![META, LOG], "readonly", "default"),
             StoreOp::Write(batch) => (touched(&batch.writes), "readwrite", durability_name(batch.durability)),
         };
         let stores: Array = stores.into_iter().map(JsValue::from_str).collect();
@@ -68,29 +69,17 @@ impl Drop for Opened {
     }
 }
 
-impl Connection {
-    /// What an operation gets to hear that finds no connection.
-    pub fn refusal(&self, is_write: bool) -> StoreFailure {
-        match self {
-            Connection::Closed | Connection::Open(_) => not_applied("the database is not open"),
-            Connection::Lost(why) => lost(why, is_write),
-            Connection::Deleted => StoreFailure::NotApplied(Error::Fenced("the database is being deleted".into())),
-        }
-    }
-}
-
-/// The connection is gone; a write may nevertheless have been applied.
-pub fn lost(why: &str, is_write: bool) -> StoreFailure {
-    if is_write {
-        return StoreFailure::InDoubt(Error::Poisoned(format!(
-            "{why}; whether the last write was applied is unknown: reopen the database"
-        )));
-    }
-    not_applied(why)
+/// The connection is gone; what was under way may nevertheless have been applied.
+pub fn lost(why: &str) -> StoreFailure {
+    StoreFailure::Lost(failed(why))
 }
 
 pub fn not_applied(why: &str) -> StoreFailure {
-    StoreFailure::NotApplied(Error::Storage(format!("IndexedDB failed: {why}")))
+    StoreFailure::NotApplied(failed(why))
+}
+
+pub fn failed(why: &str) -> Error {
+    Error::Storage(["IndexedDB failed: ", why].concat())
 }
 
 /// The object stores a write transaction needs: always `meta`, for the epoch.
@@ -108,7 +97,7 @@ fn touched(writes: &[Write]) -> Vec<&'static str> {
 
 pub fn store_of(key: Key) -> &'static str {
     match key {
-        Key::Header => META,
+        Key::Header | Key::Sessions => META,
         Key::Log(_) => LOG,
         Key::Group(..) => GROUPS,
     }
@@ -122,7 +111,7 @@ fn durability_name(durability: Durability) -> &'static str {
 }
 
 /// Opens the database, creating it where there is none; `opened` is called once, if `IndexedDB` answers at all.
-pub fn open(name: &str, opened: impl FnOnce(Result<IdbDatabase, StoreFailure>) + 'static) {
+pub fn open(name: &str, opened: impl FnOnce(Result<IdbDatabase, Error>) + 'static) {
     let request = match js::worker().indexed_db() {
         Ok(Some(factory)) => factory.open_with_u32(name, 1),
         Ok(None) => Err(JsValue::from_str("this browser has no IndexedDB here")),
@@ -134,7 +123,7 @@ pub fn open(name: &str, opened: impl FnOnce(Result<IdbDatabase, StoreFailure>) +
     }
 }
 
-fn listen(request: &IdbOpenDbRequest, opened: impl FnOnce(Result<IdbDatabase, StoreFailure>) + 'static) {
+fn listen(request: &IdbOpenDbRequest, opened: impl FnOnce(Result<IdbDatabase, Error>) + 'static) {
     // The request outlives a deadline, so the handlers belong to JavaScript: each open leaves at most one to its collector.
     let on_upgrade = Closure::once_into_js(|event: Event| create_stores(&target(&event)));
     request.set_onupgradeneeded(Some(on_upgrade.unchecked_ref()));
@@ -163,9 +152,9 @@ fn target(event: &Event) -> IdbRequest {
     event.target().expect("a request's event has it as target").unchecked_into()
 }
 
-fn unavailable(thrown: &JsValue) -> StoreFailure {
-    StoreFailure::NotApplied(match js::exception_name(thrown).as_str() {
+fn unavailable(thrown: &JsValue) -> Error {
+    match js::exception_name(thrown).as_str() {
         "QuotaExceededError" => Error::full(),
-        _ => Error::StorageUnavailable(format!("IndexedDB cannot be opened here: {}", js::describe(thrown))),
-    })
+        _ => Error::StorageUnavailable(["IndexedDB cannot be opened here: ", &js::describe(thrown)].concat()),
+    }
 }

@@ -1,8 +1,9 @@
-//! The block store over `IndexedDB`. Called by the host with store operations; answers each exactly once, and drops what
-//! comes after a deadline. It decides nothing: what a header means is asked of `store::header`.
+//! The block store over `IndexedDB`. Called by the host with store operations; answers each exactly once, except those that a
+//! [`StoreOp::Reopen`] makes it forget. It decides nothing: what a header means is asked of `store::header`, when to connect again
+//! and how long a transaction may take is the hub's to say. It alone watches how long connecting takes.
 //!
 //! One database `tabhub:<name>`, version 1 for ever (a version bump would have to wait for every open tab); object stores `meta`
-//! (0: the header), `log` (by position) and `groups` (generation · 2³² + number); every value is a `Uint8Array`.
+//! (0: the header, 1: the sessions), `log` (by position) and `groups` (generation · 2³² + number); every value is a `Uint8Array`.
 
 mod connection;
 mod job;
@@ -21,9 +22,9 @@ use connection::{Connection, Opened};
 use job::Job;
 
 /// Private modes may never answer an open. Less than the 10 s a client waits for its welcome, so that it hears why.
-const OPEN_SECONDS: u32 = 8;
-/// A transaction's deadline is two of these: a worker that was frozen hears its answer before the second one ends.
-const HALF_DEADLINE_SECONDS: u32 = 15;
+const CONNECT_SECONDS: u32 = 8;
+/// For the transaction that claims or checks the header, which waits for those of an earlier hub, and reads the log.
+const HEADER_SECONDS: u32 = 30;
 
 /// The store. What it holds lives on in the callbacks it gave to `IndexedDB`.
 pub struct IdbStore(Rc<Inner>);
@@ -38,8 +39,8 @@ struct Inner {
 /// An operation that is owed an answer.
 struct Pending {
     id: OpId,
-    is_write: bool,
-    deadline: Timer,
+    /// Of an open or reopen.
+    _deadline: Option<Timer>,
     /// `None` while the database is being opened.
     running: Option<Running>,
 }
@@ -55,7 +56,7 @@ impl IdbStore {
     pub fn new(name: &str, answer: impl Fn(OpId, StoreResult) + 'static) -> Self {
         Self(Rc::new(Inner {
             name: format!("tabhub:{name}"),
-            connection: RefCell::new(Connection::Closed),
+            connection: RefCell::new(Connection::Lost("the database is not open".into())),
             pending: RefCell::default(),
             answer: Box::new(answer),
         }))
@@ -65,45 +66,47 @@ impl IdbStore {
 impl BlockStore for IdbStore {
     fn submit(&mut self, id: OpId, op: StoreOp) {
         match op {
-            StoreOp::Open => self.0.connect(id),
-            op => self.0.run(id, op),
+            StoreOp::Open => self.0.connect(id, op),
+            StoreOp::Reopen(_) => {
+                self.0.forget();
+                self.0.connect(id, op);
+            }
+            op => self.0.run(id, &op, None),
         }
     }
 }
 
 impl Inner {
-    /// Opens the database, then runs [`StoreOp::Open`] in it.
-    fn connect(self: &Rc<Self>, id: OpId) {
+    /// Opens the database, then runs `op` in it.
+    fn connect(self: &Rc<Self>, id: OpId, op: StoreOp) {
+        let unavailable = format!("IndexedDB did not open {} within {CONNECT_SECONDS} s (private window?)", self.name);
+        let deadline = self.deadline(id, CONNECT_SECONDS, failed(&op, Error::StorageUnavailable(unavailable)));
+        self.pending.borrow_mut().push(Pending { id, _deadline: Some(deadline), running: None });
         let inner = Rc::clone(self);
-        let deadline = Timer::after(f64::from(OPEN_SECONDS) * 1000.0, move || {
-            let why = format!("IndexedDB did not open {} within {} s (private window?)", inner.name, OPEN_SECONDS);
-            inner.finish(id, Err(StoreFailure::NotApplied(Error::StorageUnavailable(why))));
-        });
-        self.pending.borrow_mut().push(Pending { id, is_write: false, deadline, running: None });
-        let inner = Rc::clone(self);
-        connection::open(&self.name, move |opened| inner.opened(id, opened));
+        connection::open(&self.name, move |opened| inner.opened(id, &op, opened));
     }
 
-    fn opened(self: &Rc<Self>, id: OpId, opened: Result<IdbDatabase, StoreFailure>) {
+    fn opened(self: &Rc<Self>, id: OpId, op: &StoreOp, opened: Result<IdbDatabase, Error>) {
         let is_late = self.take(id).is_none();
         match opened {
             Ok(database) if is_late => database.close(),
             Ok(database) => {
                 let (deleted, lost) = (Rc::clone(self), Rc::clone(self));
                 let on_delete = move || drop(deleted.connection.replace(Connection::Deleted));
-                let on_lost = move || lost.lose("the browser closed the connection to IndexedDB");
+                let on_lost = move || lost.lose("the browser closed the connection");
                 self.connection.replace(Connection::Open(Opened::new(database, on_delete, on_lost)));
-                self.run(id, StoreOp::Open);
+                let slow = format!("reading the header of {} took longer than {HEADER_SECONDS} s", self.name);
+                let deadline = self.deadline(id, HEADER_SECONDS, failed(op, connection::failed(&slow)));
+                self.run(id, op, Some(deadline));
             }
             Err(_) if is_late => {}
-            Err(failure) => (self.answer)(id, Err(failure)),
+            Err(error) => (self.answer)(id, Err(failed(op, error))),
         }
     }
 
     /// Runs one operation as one transaction, its requests issued before this returns.
-    fn run(self: &Rc<Self>, id: OpId, op: StoreOp) {
-        let is_write = matches!(op, StoreOp::Write(_));
-        let transaction = match self.begin(&op) {
+    fn run(self: &Rc<Self>, id: OpId, op: &StoreOp, deadline: Option<Timer>) {
+        let transaction = match self.begin(op) {
             Ok(transaction) => transaction,
             Err(failure) => return (self.answer)(id, Err(failure)),
         };
@@ -114,26 +117,28 @@ impl Inner {
         transaction.set_oncomplete(Some(handler));
         transaction.set_onabort(Some(handler));
         let job = Job::new(transaction, op, handler);
-        let inner = Rc::clone(self);
-        let deadline = Timer::after(f64::from(HALF_DEADLINE_SECONDS) * 1000.0, move || inner.half_time(id));
         let running = Some(Running { job, _on_event: on_event });
-        self.pending.borrow_mut().push(Pending { id, is_write, deadline, running });
+        self.pending.borrow_mut().push(Pending { id, _deadline: deadline, running });
     }
 
     fn begin(&self, op: &StoreOp) -> Result<web_sys::IdbTransaction, StoreFailure> {
-        let is_write = matches!(op, StoreOp::Write(_));
         let begun = match &*self.connection.borrow() {
             Connection::Open(opened) => opened.begin(op),
-            closed => return Err(closed.refusal(is_write)),
-        };
-        begun.map_err(|thrown| match js::exception_name(&thrown).as_str() {
-            "InvalidStateError" | "UnknownError" => {
-                let why = format!("the connection to IndexedDB is gone ({})", js::describe(&thrown));
-                let failure = connection::lost(&why, is_write);
-                self.connection.replace(Connection::Lost(why));
-                failure
+            Connection::Lost(why) => return Err(connection::lost(why)),
+            Connection::Deleted => {
+                return Err(StoreFailure::NotApplied(Error::Fenced("the database is being deleted".into())));
             }
-            _ => connection::not_applied(&js::describe(&thrown)),
+        };
+        begun.map_err(|thrown| {
+            let why = js::describe(&thrown);
+            match js::exception_name(&thrown).as_str() {
+                "InvalidStateError" | "UnknownError" => {
+                    let failure = connection::lost(&why);
+                    self.connection.replace(Connection::Lost(why));
+                    failure
+                }
+                _ => connection::not_applied(&why),
+            }
         })
     }
 
@@ -157,15 +162,10 @@ impl Inner {
         }
     }
 
-    fn half_time(self: &Rc<Self>, id: OpId) {
+    /// Answers for an operation that has taken too long, unless it is answered before.
+    fn deadline(self: &Rc<Self>, id: OpId, seconds: u32, failure: StoreFailure) -> Timer {
         let inner = Rc::clone(self);
-        let deadline = Timer::after(f64::from(HALF_DEADLINE_SECONDS) * 1000.0, move || {
-            let why = format!("IndexedDB did not end a transaction of {} within {} s", inner.name, 2 * HALF_DEADLINE_SECONDS);
-            inner.give_up(id, &why);
-        });
-        if let Some(pending) = self.pending.borrow_mut().iter_mut().find(|p| p.id == id) {
-            drop(std::mem::replace(&mut pending.deadline, deadline));
-        }
+        Timer::after(f64::from(seconds) * 1000.0, move || inner.give_up(id, failure))
     }
 
     /// The browser has taken the connection away, and with it every answer that is still owed.
@@ -173,24 +173,22 @@ impl Inner {
         self.connection.replace(Connection::Lost(why.into()));
         let owed: Vec<OpId> = self.pending.borrow().iter().map(|p| p.id).collect();
         for id in owed {
-            self.give_up(id, why);
+            self.give_up(id, connection::lost(why));
         }
     }
 
-    fn give_up(&self, id: OpId, why: &str) {
+    fn give_up(&self, id: OpId, failure: StoreFailure) {
         if let Some(pending) = self.take(id) {
-            if let Some(running) = &pending.running {
-                running.job.detach();
-            }
-            let failure = connection::lost(why, pending.is_write);
-            drop(pending);
+            pending.abandon();
             (self.answer)(id, Err(failure));
         }
     }
 
-    fn finish(&self, id: OpId, result: StoreResult) {
-        if self.take(id).is_some() {
-            (self.answer)(id, result);
+    /// Lets go of the connection and of every answer that is still owed.
+    fn forget(&self) {
+        self.connection.replace(Connection::Lost("the connection is being opened anew".into()));
+        for pending in self.pending.take() {
+            pending.abandon();
         }
     }
 
@@ -198,5 +196,21 @@ impl Inner {
         let mut pending = self.pending.borrow_mut();
         let at = pending.iter().position(|p| p.id == id)?;
         Some(pending.remove(at))
+    }
+}
+
+impl Pending {
+    fn abandon(&self) {
+        if let Some(running) = &self.running {
+            running.job.abandon();
+        }
+    }
+}
+
+/// An open that fails has done nothing; one that was to mend a lost connection leaves it lost.
+fn failed(op: &StoreOp, error: Error) -> StoreFailure {
+    match op {
+        StoreOp::Reopen(_) => StoreFailure::Lost(error),
+        _ => StoreFailure::NotApplied(error),
     }
 }
