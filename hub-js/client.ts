@@ -2,18 +2,22 @@
  * The database as an application sees it. Made by `open.ts`; each call is one small file beside this one. It holds no state but its
  * session: the hub is the one place that knows anything.
  */
+import { checkDatabase, type CheckResult } from './check.js';
 import type { DatabaseEvents, Events } from './events.js';
 import { iterateRows } from './iterate.js';
-import { KNOWN, checkOptions, type CallOptions, type RowOptions, type TransactionOptions, type TransferOptions } from './options.js';
+import { KNOWN, checkOptions, type CallOptions, type CheckOptions, type RowOptions, type TransactionOptions, type TransferOptions } from './options.js';
 import { Queries, checkSql } from './queries.js';
 import type { ObjectRow } from './rows.js';
 import type { Session, Status } from './session.js';
 import { Statement } from './statement.js';
 import { runTransaction, type Transaction } from './transaction.js';
-import { exportFile, exportStream, importFile, type ImportSource } from './transfer.js';
+import { exportFile, exportStream, importFile, salvageFile, type ImportSource, type Salvage } from './transfer.js';
 import type { Params } from './values.js';
 
-/** An open database, shared with every other tab that has it open. Get one from `open`. */
+/**
+ * An open database, shared with every other tab that has it open. Get one from `open`. If the hub dies, calls go on with the next one,
+ * and each write is carried out once: see `status.state`.
+ */
 export class Database extends Queries {
   /** The name it was opened with. */
   readonly name: string;
@@ -55,7 +59,8 @@ export class Database extends Queries {
    * Runs `work` as one transaction across its awaits: committed when it resolves, rolled back when it throws (the same error comes back).
    * Use `tx` inside, not the database: a write of the database would wait for this very transaction to end.
    *
-   * @throws {HubError} `HUB_TRANSACTION_TIMEOUT` after `timeout` ms without a statement; `HUB_CANCELLED` by its signal.
+   * @throws {HubError} `HUB_TRANSACTION_TIMEOUT` after `timeout` ms without a statement; `HUB_CANCELLED` by its signal;
+   *   `HUB_TRANSACTION_LOST` when the hub died in the middle: nothing was applied, so it can be run again.
    * @example
    * await db.transaction(async tx => {
    *   const { n } = await tx.get<{ n: number }>('SELECT n FROM counter') ?? { n: 0 };
@@ -87,6 +92,30 @@ export class Database extends Queries {
    */
   exportStream(options?: TransferOptions): ReadableStream<Uint8Array> {
     return exportStream(this.#session, options);
+  }
+
+  /**
+   * Verifies everything stored, with the checksums and the order of the records, and SQLite's structures in it. Reads go on meanwhile.
+   *
+   * @throws {HubError} `HUB_CANCELLED` by its signal. What is damaged is no error but a problem.
+   * @example
+   * const { ok, problems } = await db.check({ level: 'full', onProgress: ({ stage, done, total }) => show(stage, done / total) });
+   * if (!ok) report(problems);
+   */
+  check(options?: CheckOptions): Promise<CheckResult> {
+    return checkDatabase(this.#session, options);
+  }
+
+  /**
+   * What can be read of a damaged database, as an SQLite file with zeros for what cannot. SQLite's own tools may get more out of it;
+   * importing a sound file heals the database.
+   *
+   * @example
+   * const { file, lostBytes } = await db.salvage();
+   * if (lostBytes > 0) await keepForSupport(file);
+   */
+  salvage(options?: TransferOptions): Promise<Salvage> {
+    return salvageFile(this.#session, options);
   }
 
   /** The hub's counters, for all tabs together. */

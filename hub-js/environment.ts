@@ -16,11 +16,16 @@ export interface Receiver {
   message(data: unknown): void;
   /** The worker's script could not be loaded or run. Browsers give no reason. */
   loadFailed(): void;
+  /** The page took the connection away. */
+  cut(): void;
 }
 
 export interface Environment {
-  /** Connects to the worker `workerName` at `url`. Throws what the platform throws, for example on a foreign origin. */
-  connect(url: string, workerName: string, receiver: Receiver): Connection;
+  /**
+   * Connects to the worker `workerName` at `url`; `again` if another of that name is gone. Throws what the platform throws, for example
+   * on a foreign origin.
+   */
+  connect(url: string, workerName: string, receiver: Receiver, again: boolean): Connection;
   /** Null where the platform has no Web Locks: then only deadlines tell that a hub is gone. */
   readonly locks: Pick<LockManager, 'request'> | null;
   /** What is missing here for tabhub to run at all, as a sentence; null if nothing. */

@@ -12,7 +12,7 @@ export type HubErrorCode =
   | 'HUB_UNSUPPORTED' | 'HUB_PROTOCOL' | 'HUB_TIMEOUT' | 'HUB_CANCELLED' | 'HUB_TRANSACTION_TIMEOUT' | 'HUB_TRANSACTION_LOST'
   | 'HUB_TRANSACTION_CLOSED' | 'HUB_TRANSACTION_NESTED' | 'HUB_TRANSACTION_CONTROL' | 'HUB_REFUSED' | 'HUB_NOT_A_DATABASE'
   | 'HUB_FENCED' | 'HUB_POISONED' | 'HUB_CORRUPT' | 'HUB_STORAGE' | 'HUB_STORAGE_UNAVAILABLE' | 'HUB_PANICKED' | 'HUB_FORMAT'
-  | 'HUB_LIMIT' | `SQLITE_${string}`;
+  | 'HUB_LIMIT' | 'HUB_SESSION_EVICTED' | 'HUB_REPLY_DROPPED' | `SQLITE_${string}`;
 
 interface Details {
   outcome?: Outcome | undefined;
@@ -34,7 +34,10 @@ export class HubError extends Error {
   override readonly name = 'HubError';
   /** Stable; switch on this, never on the message. */
   readonly code: HubErrorCode;
-  /** `unknown` only when the hub died, or fell silent, with a write under way. */
+  /**
+   * `unknown` only when the hub died, or fell silent, with a write under way, and no other could tell. `applied` when the work was done
+   * and only its reply is missing, as `HUB_REPLY_DROPPED` says: do not repeat it.
+   */
   readonly outcome: Outcome;
   /** SQLite's extended result code. */
   declare readonly sqlite?: number;

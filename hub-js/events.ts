@@ -5,9 +5,9 @@ import type { SessionEvents, Status } from './session.js';
 
 /** The events of a database and what their listeners receive. */
 export interface DatabaseEvents {
-  /** The hub's log, its panics and unhandled errors. They go to the console as well. */
+  /** The hub's log, its panics and unhandled errors, and what the session notices of the hub's life. They go to the console as well. */
   log: LogEvent;
-  /** The status after each change of its state. */
+  /** The status after each change of its state or of the storage's. */
   status: Status;
 }
 

@@ -1,9 +1,11 @@
 /**
- * One request and its replies: a single one, or a stream of them with credits. Made by `session.ts`, consumed by whoever asked.
+ * One request and its replies: a single one, or a stream of them with credits. Made by `outstanding.ts`, consumed by whoever asked.
  * It owns the call's deadline and its AbortSignal; what the replies mean is the consumer's business.
  */
+import type { PayloadPart } from './codec.js';
 import { HubError, fromWire } from './errors.js';
-import type { Body, Op } from './protocol.js';
+import type { Link } from './link.js';
+import type { Bodies, Body, Op, Outcome } from './protocol.js';
 
 /** How much longer than the hub the client waits, so that the hub's own, better informed error arrives first. */
 export const GRACE_MS = 5_000;
@@ -13,6 +15,10 @@ export interface ExchangeOptions {
   what: string;
   /** Whether the database may be changed by it: decides what an abort may claim, and the outcome when the hub is lost. */
   writes: boolean;
+  /** Whether several replies or parts belong to it: then no other hub can go on with it. */
+  stream?: boolean | undefined;
+  /** The connection that its transaction lives on: nobody else can carry it out. */
+  link?: Link | undefined;
   sql?: string | undefined;
   signal?: AbortSignal | undefined;
   timeout?: number | undefined;
@@ -22,11 +28,11 @@ export interface Reply { body: Body; payload: Uint8Array }
 
 interface Waiter { resolve(reply: Reply): void; reject(error: HubError): void }
 
-/** The part of the session that an exchange works with. */
+/** What an exchange works with. */
 export interface Line {
   timer(ms: number, callback: () => void): () => void;
   /** Sends a message that wants no reply. */
-  note(op: Op): void;
+  note(op: Op, parts?: readonly PayloadPart[]): void;
   /** The exchange is over; nothing more is expected for it. */
   settled(): void;
 }
@@ -34,6 +40,10 @@ export interface Line {
 export class Exchange {
   readonly id: number;
   readonly options: ExchangeOptions;
+  /** Where it was sent last; undefined as long as it waits for a hub. */
+  sentTo: Link | undefined;
+  /** Its caller wants it to stop, which a hub that is sent it anew does not know. */
+  stopping = false;
   readonly #line: Line;
   readonly #replies: Reply[] = [];
   #waiter: Waiter | undefined;
@@ -77,14 +87,26 @@ export class Exchange {
     this.#release()?.reject(error);
   }
 
-  /** Grants the hub one more reply. */
-  pull(): void {
-    if (!this.#settled) this.#line.note({ pull: { target: this.id } });
+  /** The reason for the session's end, as this call sees it: with its own outcome and its own SQL. */
+  end(error: HubError): void {
+    this.fail(seenBy(this.options, error, this.#outcome));
   }
 
-  /** Asks the hub to stop; its answer still counts. */
+  /** Sends something that belongs to it and wants no reply of its own. */
+  note(op: Op, parts?: readonly PayloadPart[]): void {
+    if (!this.#settled) this.#line.note(op, parts);
+  }
+
+  /** Grants the hub one more reply. */
+  pull(): void {
+    this.note({ pull: { target: this.id } });
+  }
+
+  /** Asks the hub to stop; its answer still counts. What has not been sent yet stops at once. */
   stop(): void {
-    if (!this.#settled) this.#line.note({ cancel: { target: this.id } });
+    this.stopping = true;
+    if (!this.sentTo) this.fail(cancelled(this.options));
+    else this.note({ cancel: { target: this.id } });
   }
 
   /** The consumer wants nothing more of it. */
@@ -101,9 +123,14 @@ export class Exchange {
   };
 
   #expire(ms: number): void {
-    const { what, writes, sql } = this.options;
-    this.stop();
-    this.fail(new HubError('HUB_TIMEOUT', `the hub did not answer ${what} within ${ms} ms`, { outcome: writes ? 'unknown' : 'not-applied', sql }));
+    const { what, sql } = this.options;
+    if (this.sentTo) this.stop();
+    this.fail(new HubError('HUB_TIMEOUT', `the hub did not answer ${what} within ${ms} ms`, { outcome: this.#outcome, sql }));
+  }
+
+  /** What can be said of its work as long as the hub has not answered. */
+  get #outcome(): Outcome {
+    return this.options.writes && this.sentTo ? 'unknown' : 'not-applied';
   }
 
   #release(): Waiter | undefined {
@@ -126,7 +153,21 @@ export function cancelled({ what, sql, signal }: ExchangeOptions): HubError {
   return new HubError('HUB_CANCELLED', `${what} was cancelled by its signal`, { sql, cause: signal?.reason });
 }
 
+/** `error` as one call sees it: with an outcome and SQL of its own. */
+export function seenBy(call: ExchangeOptions, { code, message, cause }: HubError, outcome: Outcome): HubError {
+  return new HubError(code, message, { outcome, sql: call.sql, cause });
+}
+
+/** The body of a reply, which must be of `kind`. */
+export function expect<K extends keyof Bodies>(kind: K, { body }: Reply, { what, writes, sql }: ExchangeOptions): Bodies[K] {
+  const answer = (body as Partial<Bodies>)[kind];
+  if (answer !== undefined) return answer;
+  const outcome = writes ? 'unknown' : 'not-applied';
+  throw new HubError('HUB_PROTOCOL', `the hub answered ${what} with '${Object.keys(body)[0]}' instead of '${kind}'`, { outcome, sql });
+}
+
 /** Whether more replies follow this one. */
 function goesOn(body: Body): boolean {
-  return 'more' in body || 'chunk' in body && !body.chunk.end || 'bytes' in body && !body.bytes.end;
+  const part = 'chunk' in body ? body.chunk : 'bytes' in body ? body.bytes : 'checked' in body ? body.checked : undefined;
+  return part ? !part.end : 'more' in body;
 }

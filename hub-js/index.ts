@@ -4,18 +4,20 @@ import { openDatabase } from './open.js';
 import type { OpenOptions } from './options.js';
 import { browserEnvironment } from './transport/shared-worker.js';
 
+export type { CheckResult } from './check.js';
 export type { Database } from './client.js';
 export { HubError, type HubErrorCode, type Outcome } from './errors.js';
 export type { DatabaseEvents } from './events.js';
 export type {
-  BigIntMode, CallOptions, Durability, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
+  BigIntMode, CallOptions, CheckLevel, CheckOptions, CheckProgress, Durability, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
 } from './options.js';
+export type { StorageState } from './protocol.js';
 export type { BatchStatement } from './queries.js';
 export type { Column, ObjectRow, QueryResult, RunResult } from './rows.js';
 export type { State, Status } from './session.js';
 export type { Statement } from './statement.js';
 export type { Transaction } from './transaction.js';
-export type { ImportSource } from './transfer.js';
+export type { ImportSource, Salvage } from './transfer.js';
 export type { Bindable, Params, SqlValue } from './values.js';
 export { BUILD as version } from './version.js';
 

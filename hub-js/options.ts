@@ -4,9 +4,9 @@
  */
 import { HubError } from './errors.js';
 import type { BigIntMode } from './codec.js';
-import type { Durability, TransactionMode } from './protocol.js';
+import type { Bodies, CheckLevel, Durability, TransactionMode } from './protocol.js';
 
-export type { BigIntMode, Durability, TransactionMode };
+export type { BigIntMode, CheckLevel, Durability, TransactionMode };
 
 /** A message of the hub: its log, its panics, its unhandled errors. */
 export interface LogEvent { level: 'debug' | 'info' | 'warn' | 'error'; message: string }
@@ -65,6 +65,18 @@ export interface TransferOptions {
   signal?: AbortSignal;
 }
 
+/** How far a check has come: `done` of `total` steps of its stage. */
+export type CheckProgress = Pick<Bodies['checked'], 'stage' | 'done' | 'total'>;
+
+export interface CheckOptions {
+  /** `quick` (default): every stored record, and SQLite's `quick_check`. `full`: its `integrity_check`, which compares indexes with their tables too. */
+  level?: CheckLevel;
+  /** How far it has come; called after each step. */
+  onProgress?: (progress: CheckProgress) => void;
+  /** Stops the check with `HUB_CANCELLED`. */
+  signal?: AbortSignal;
+}
+
 type Check = (value: unknown) => string | undefined;
 
 const oneOf = (...allowed: string[]): Check => value =>
@@ -83,6 +95,7 @@ const idleMilliseconds = millisecondsUpTo(600_000);
 
 const durability = oneOf('strict', 'relaxed');
 const call = { signal: aSignal, timeout: milliseconds };
+const transfer = { onProgress: aFunction, signal: aSignal };
 const row = { ...call, rowMode: oneOf('object', 'array'), bigint: oneOf('auto', 'number', 'bigint') };
 
 /** The options each kind of call knows. */
@@ -93,7 +106,8 @@ export const KNOWN = {
   rows: row,
   query: { ...row, durability },
   transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: idleMilliseconds, signal: aSignal, durability },
-  transfer: { onProgress: aFunction, signal: aSignal },
+  transfer,
+  check: { level: oneOf('quick', 'full'), ...transfer },
 } satisfies Record<string, Record<string, Check>>;
 
 /** Returns the options as they are, or throws `HUB_BAD_OPTION` naming the first that is unknown or unfit. */

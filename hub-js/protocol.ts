@@ -14,20 +14,32 @@
  *
  * Rows are row-major: count = rows × columns.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export type Durability = 'strict' | 'relaxed';
+export type CheckLevel = 'quick' | 'full';
+/** How the hub stands with its storage; `read-only` when something stored is corrupt. */
+export type StorageState = 'ok' | 'reconnecting' | 'stalled' | 'read-only';
 export type TransactionMode = 'deferred' | 'immediate' | 'read';
 
 /** How one statement's parameters lie in its value block: `count` values, and for named ones their names (with prefix), in the same order. */
 export interface ParamsShape { count: number; names?: string[] }
 export interface StatementShape { sql: string; params: ParamsShape }
 
-/** tab → hub. `id` is unique within the port and positive; 0 means "no reply wanted". */
-export interface Request { id: number; op: Op }
+/**
+ * tab → hub. `id` is positive and grows over all requests of a client, whatever port they go through: a hub ignores one that it has
+ * seen; 0 means "no reply wanted". `write` numbers the client's writes from 1 (query, exec and batch outside of transactions where
+ * they may write, and the commit of a transaction that may): a hub carries each out once, whoever sends it how often. All writes up
+ * to `answered` have been answered, so their replies may be forgotten.
+ */
+export interface Request { id: number; write?: number; answered?: number; op: Op }
 export type Op =
-  /** First frame on a port. `lock` is a Web Lock name the tab holds for its life ('' where locks are missing). → `welcome` */
-  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability } }
+  /**
+   * First frame on a port, with id 1 on each, so that what is repeated after it has larger ids. `lock` is a Web Lock name the tab holds
+   * for its life ('' where locks are missing). A client that comes back says `resume`: the `commit` of its first welcome, and the number
+   * of its last write. → `welcome`
+   */
+  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; resume?: { since: number; last: number } } }
   /** One statement, payload: one value block. Inside transaction `tx` if given. → `rows` */
   | { query: StatementShape & { tx?: number; durability?: Durability; timeout?: number } }
   /** Many statements without parameters, one transaction (see README). → `done` */
@@ -42,15 +54,17 @@ export type Op =
   | { rollback: { tx: number } }
   /** A read-only statement, streamed. → `chunk`s, two in flight at first, then one per `pull`; the last has `end: true` */
   | { iterate: StatementShape & { timeout?: number } }
-  /** The database as an ordinary SQLite file, streamed like `iterate` with raw bytes. → `bytes` */
-  | { export: Record<string, never> }
+  /** The database as an ordinary SQLite file, streamed like `iterate` with raw bytes; to salvage: zeros where it cannot be read. → `bytes` */
+  | { export: { salvage?: boolean } }
+  /** Verifies what is stored, and SQLite's structures in it, streamed like `iterate`. → `checked` */
+  | { check: { level: CheckLevel } }
   /** Replaces the whole database. → `more` (credit for one part) repeatedly, then `done` */
   | { import: { size: number } }
   /** id 0. One part (≤ 512 KiB) of import `target`, payload: raw bytes */
   | { part: { target: number; end: boolean } }
   /** id 0. The consumer took one chunk of `target` and wants another */
   | { pull: { target: number } }
-  /** id 0. Stops a queued request, an iterate, an export or an import; a stopped request answers HUB_CANCELLED */
+  /** id 0. Stops a queued request, an iterate, an export, a check or an import; a stopped request answers HUB_CANCELLED */
   | { cancel: { target: number } }
   /** → `metrics` */
   | { metrics: Record<string, never> }
@@ -64,7 +78,7 @@ export interface Column { name: string; type: string | null }
 export interface ResultShape { columns: Column[]; rows: number; changes: number; last_insert_rowid: string }
 /** What a response may hold: exactly one of these. */
 export interface Bodies {
-  welcome: { protocol: number; version: string; sqlite: string; persistence: 'indexeddb' | 'memory'; epoch: number };
+  welcome: { protocol: number; version: string; sqlite: string; persistence: 'indexeddb' | 'memory'; epoch: number; commit: number; storage: StorageState };
   /** payload: one value block */
   rows: ResultShape;
   /** payload: one value block per result, in order */
@@ -73,13 +87,17 @@ export interface Bodies {
   begun: { tx: number };
   /** payload: one value block. `columns` only in the first chunk */
   chunk: { columns?: Column[]; rows: number; end: boolean };
-  /** payload: raw bytes */
-  bytes: { offset: number; total: number; end: boolean };
+  /** payload: raw bytes. `lost` of them, if it is there, could not be read and are zeros */
+  bytes: { offset: number; total: number; end: boolean; lost?: number };
+  /** `done` of `total` steps so far; `problems` are those found since the last */
+  checked: { stage: 'log' | 'groups' | 'sqlite'; done: number; total: number; problems: string[]; end: boolean };
   more: { received: number };
   metrics: Record<string, number>;
   error: WireError;
   /** notification */
   log: { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
+  /** notification: how the hub stands with its storage from now on */
+  storage: { state: StorageState; message: string };
   /** notification: the hub is over; every request fails with this error */
   fatal: WireError;
 }

@@ -1,22 +1,37 @@
 /**
- * A client's session with one hub: says hello, numbers the requests, hands each response to its exchange, and notices when the hub is
- * gone. `client.ts`, `transaction.ts` and the streams send through it. It knows frames and lives, not SQL.
+ * A client's session with the database: through one hub, and when that is lost, through the next. `client.ts`, `transaction.ts` and the
+ * streams send through it. It knows lives, not frames (`link.ts`), not what is repeated (`outstanding.ts`), and no SQL.
  */
-import { decodeResponse, encodeRequest, type PayloadPart } from './codec.js';
-import type { Connection, Environment, Receiver } from './environment.js';
-import { HubError, fromWire, reason } from './errors.js';
-import { Exchange, cancelled, type ExchangeOptions, type Reply } from './exchange.js';
+import { encodeRequest, type PayloadPart } from './codec.js';
+import type { Environment } from './environment.js';
+import { HubError, reason } from './errors.js';
+import { Exchange, cancelled, expect, seenBy, type ExchangeOptions, type Line } from './exchange.js';
+import { Link, type LinkEvents, type Welcome } from './link.js';
 import type { LogEvent, OpenOptions } from './options.js';
-import { PROTOCOL_VERSION, type Bodies, type Op, type Outcome, type Response } from './protocol.js';
-import { BUILD } from './version.js';
+import { Outstanding, transactionLost } from './outstanding.js';
+import type { Bodies, Op, StorageState } from './protocol.js';
 
-const HELLO_DEADLINE_MS = 10_000;
 const CLOSE_DEADLINE_MS = 5_000;
+/** The longest a hub may take to answer hello. */
+const HELLO_DEADLINE_MS = 10_000;
+/** How long another hub is looked for. */
+const RECONNECT_MS = 30_000;
+/** What the first attempt to find another is given, and the pause after it; then always twice as long. */
+const ATTEMPT_MS = 1_000;
+const PAUSE_MS = 250;
+/** What may be better at the next attempt: a network that is down, a storage that the last hub still holds. */
+const PASSING = ['HUB_LOAD_FAILED', 'HUB_LOAD_TIMEOUT', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
+/** What a hub says that is over. Its worker says it to whoever comes, and ends within a second: the next one is fresh. */
+const OVER = ['HUB_FENCED', 'HUB_POISONED', 'HUB_PANICKED'];
+const FAREWELL_MS = 1_500;
 /** Without Web Locks nothing tells that a hub died: then a call without a timeout waits as long as the hub's own default. */
 const LOCKLESS_TIMEOUT_MS = 30_000;
 
-/** `open`: ready. `lost`: the hub is gone. `failed`: the hub gave up, or does not speak our protocol. `closed`: by `close()`. */
-export type State = 'open' | 'lost' | 'failed' | 'closed';
+/**
+ * `open`: ready. `reconnecting`: the hub is gone and another is looked for; calls wait for it. `lost`: none was found. `failed`: the hub
+ * gave up, or does not speak our protocol. `closed`: by `close()`.
+ */
+export type State = 'open' | 'reconnecting' | 'lost' | 'failed' | 'closed';
 
 /** What the hub said about itself, and how the session stands. */
 export interface Status {
@@ -29,6 +44,11 @@ export interface Status {
   epoch: number;
   /** `memory` only if `persistence: 'preferred'` was asked for and nothing can be stored. */
   persistence: 'indexeddb' | 'memory';
+  /**
+   * How the hub stands with its storage. `reconnecting`: it lost its connection and tries again. `stalled`: the browser does not answer.
+   * In both, writes wait. `read-only`: something stored is damaged; writes fail with `HUB_CORRUPT`.
+   */
+  storage: StorageState;
   /** tabhub's version, of the hub. */
   version: string;
   /** SQLite's version. */
@@ -44,13 +64,20 @@ export class Session {
   readonly #env: Environment;
   readonly #options: SessionOptions;
   readonly #events: SessionEvents;
-  readonly #exchanges = new Map<number, Exchange>();
-  readonly #connection: Connection;
-  /** Aborted at the end of the session: releases the tab's lock and leaves the queue of the hub's. */
+  readonly #client: string;
+  readonly #outstanding = new Outstanding();
+  readonly #line: Omit<Line, 'settled'>;
+  /** The tab's lock, held for the session's whole life: its name. */
+  readonly #lock: Promise<string>;
+  /** Aborted at the end of the session: releases the tab's lock, ends the search for a hub. */
   readonly #life = new AbortController();
-  #lastId = 0;
-  #hub = '';
+  /** To the hub, or to the one that was asked for last. */
+  #link: Link | undefined;
+  /** Whether the hub has said welcome and may be sent requests. */
+  #ready = false;
   #status: Status | undefined;
+  /** The database's newest commit when it was opened. */
+  #since = 0;
   /** Set once: why nothing can be sent any more. */
   #over: HubError | undefined;
   #closing: Promise<void> | undefined;
@@ -60,7 +87,7 @@ export class Session {
     if (env.missing) throw new HubError('HUB_UNSUPPORTED', `tabhub cannot run here: ${env.missing}`);
     const session = new Session(env, options, events);
     try {
-      await session.#hello();
+      await session.#connect(HELLO_DEADLINE_MS).catch(error => session.#connectAfter(error as HubError));
       return session;
     } catch (error) {
       session.#end('failed', error as HubError);
@@ -72,12 +99,11 @@ export class Session {
     this.#env = env;
     this.#options = options;
     this.#events = events;
-    const receiver: Receiver = { message: data => this.#receive(data), loadFailed: () => this.#loadFailed() };
-    try {
-      this.#connection = env.connect(options.url, `tabhub:${options.database}`, receiver);
-    } catch (cause) {
-      throw this.#loadError(cause);
-    }
+    this.#client = env.uuid();
+    this.#line = { timer: (ms, callback) => env.timer(ms, callback), note: (op, parts) => this.#note(op, parts) };
+    this.#lock = this.#holdLock(`tabhub:${options.database}:tab:${this.#client}`);
+    // Each hello awaits it; there may be none.
+    this.#lock.catch(() => {});
   }
 
   get status(): Status {
@@ -85,20 +111,17 @@ export class Session {
     return { ...this.#status as Status };
   }
 
-  /** Sends a request whose replies are a stream. Throws when the session is over or the signal has been aborted already. */
+  /**
+   * Sends a request whose replies are a stream; while there is no hub, it waits for one. Throws when the session is over, the signal has
+   * been aborted already, or the request belongs to a transaction that is gone with its hub.
+   */
   exchange(op: Op, parts: readonly PayloadPart[], options: ExchangeOptions): Exchange {
     if (this.#over) throw seenBy(options, this.#over, 'not-applied');
+    if (options.link && !(this.#ready && options.link === this.#link)) throw transactionLost(options);
     if (options.signal?.aborted) throw cancelled(options);
-    const id = ++this.#lastId;
-    const frame = encodeRequest({ id, op }, parts);
     const timeout = options.timeout ?? (this.#env.locks ? undefined : LOCKLESS_TIMEOUT_MS);
-    const exchange = new Exchange(id, { ...options, timeout }, {
-      timer: (ms, callback) => this.#env.timer(ms, callback),
-      note: note => this.note(note),
-      settled: () => this.#exchanges.delete(id),
-    });
-    this.#exchanges.set(id, exchange);
-    this.#connection.send(frame);
+    const exchange = this.#outstanding.add(op, parts, { ...options, timeout }, this.#line);
+    if (this.#ready && this.#link) this.#outstanding.send(exchange.id, this.#link);
     return exchange;
   }
 
@@ -106,13 +129,14 @@ export class Session {
   async request<K extends keyof Bodies>(
     kind: K, op: Op, parts: readonly PayloadPart[], options: ExchangeOptions,
   ): Promise<{ answer: Bodies[K]; payload: Uint8Array }> {
-    const reply = await this.exchange(op, parts, options).next();
-    return { answer: expect(kind, reply, options), payload: reply.payload };
-  }
-
-  /** Sends a message that wants no reply. */
-  note(op: Op, parts: readonly PayloadPart[] = []): void {
-    if (!this.#life.signal.aborted) this.#connection.send(encodeRequest({ id: 0, op }, parts));
+    const exchange = this.exchange(op, parts, options);
+    try {
+      const reply = await exchange.next();
+      return { answer: expect(kind, reply, options), payload: reply.payload };
+    } finally {
+      // An answer of another kind may not be its last.
+      exchange.abandon();
+    }
   }
 
   /** Ends the session. What is still under way is answered by the hub, or fails with `HUB_CLOSED`. */
@@ -122,14 +146,14 @@ export class Session {
   }
 
   async #close(): Promise<void> {
-    if (!this.#over) await this.#goodbye();
+    if (this.#ready) await this.#goodbye();
+    this.#end('closed', closedError());
     this.#setState('closed');
   }
 
   async #goodbye(): Promise<void> {
     const goodbye = this.exchange({ close: {} }, [], { what: 'close', writes: false });
-    const closed = new HubError('HUB_CLOSED', 'the database was closed by this tab; open it again');
-    this.#over = closed;
+    this.#over = closedError();
     const late = new HubError('HUB_TIMEOUT', `the hub did not confirm close within ${CLOSE_DEADLINE_MS} ms; it is closed here all the same`);
     const stop = this.#env.timer(CLOSE_DEADLINE_MS, () => goodbye.fail(late));
     try {
@@ -139,30 +163,89 @@ export class Session {
       if ((error as HubError).code !== 'HUB_LOST') throw error;
     } finally {
       stop();
-      this.#end('closed', closed);
+      this.#end('closed', closedError());
     }
   }
 
-  async #hello(): Promise<void> {
-    const { database, url, persistence, durability } = this.#options;
-    const client = this.#env.uuid();
-    let awaited = 'the Web Lock of this tab';
-    const late = (): void => this.#end('failed', new HubError('HUB_LOAD_TIMEOUT', `waited ${HELLO_DEADLINE_MS} ms for ${awaited}; worker: ${url}`));
-    const stop = this.#env.timer(HELLO_DEADLINE_MS, late);
+  /** From nothing, or from a hub that is lost, to a hub that has been sent everything that waits: within `ms`. */
+  async #connect(ms: number): Promise<void> {
+    const { persistence, durability } = this.#options;
+    const again = this.#status !== undefined;
+    const link = this.#link = new Link(this.#env, this.#options, again, this.#linkEvents());
+    const first = { client: this.#client, persistence, durability };
+    // A hub that keeps nothing cannot go on for one that stored.
+    const next = { ...first, persistence: 'required', resume: { since: this.#since, last: this.#outstanding.lastSent } } as const;
+    this.#adopt(link, await link.hello(this.#lock, again ? next : first, ms));
+  }
+
+  #adopt(link: Link, { protocol: _, commit, ...about }: Welcome): void {
+    // Closed in the moment that the welcome came.
+    if (this.#over) throw this.#over;
+    const again = this.#status !== undefined;
+    if (!again) this.#since = commit;
+    this.#ready = true;
+    this.#outstanding.sendAll(link);
+    link.watch(this.#options.database);
+    this.#status = { mode: 'shared', ...about, hub: link.hub, state: this.#status?.state ?? 'open' };
+    this.#setState('open');
+    if (again) this.#log({ level: 'info', message: `going on with hub ${link.hub}` });
+  }
+
+  #linkEvents(): LinkEvents {
+    return {
+      // No exchange: a reply that came after its call had given up.
+      reply: (to, body, payload) => this.#outstanding.get(to)?.receive(body, payload),
+      log: event => this.#log(event),
+      storage: event => this.#storageIs(event),
+      lost: why => this.#lost(why),
+      failed: error => this.#end('failed', error),
+    };
+  }
+
+  #lost(why: string): void {
+    this.#ready = false;
+    if (this.#over) return this.#end('closed', lostError(why));
+    if (this.#status?.persistence === 'memory') return this.#end('lost', lostError(`${why}, and with it the database, which was in memory only`));
+    this.#outstanding.hubLost(why);
+    this.#setState('reconnecting');
+    this.#log({ level: 'warn', message: `${why}; looking for another` });
+    void this.#reconnect(why);
+  }
+
+  async #reconnect(why: string): Promise<void> {
+    let last = 'none answered';
+    const giveUp = (): void => this.#end('lost', lostError(`${why}, and no other was found within ${RECONNECT_MS} ms: ${last}`));
+    const stop = this.#env.timer(RECONNECT_MS, giveUp);
     try {
-      const lock = await this.#holdLock(`tabhub:${database}:tab:${client}`);
-      awaited = "the hub's answer to hello";
-      const hello = { protocol: PROTOCOL_VERSION, client, lock, build: BUILD, persistence, durability };
-      const { answer } = await this.request('welcome', { hello }, [], { what: 'hello', writes: false });
-      const { protocol, ...about } = answer;
-      if (protocol !== PROTOCOL_VERSION) {
-        throw new HubError('HUB_PROTOCOL', `the hub speaks protocol ${protocol}, this client ${PROTOCOL_VERSION}; serve tabhub.js and hub.js of one version`);
+      for (let times = 1; !this.#over; times *= 2) {
+        try {
+          return await this.#connect(Math.min(times * ATTEMPT_MS, HELLO_DEADLINE_MS));
+        } catch (error) {
+          if (!PASSING.includes((error as HubError).code)) return this.#end('failed', error as HubError);
+          last = reason(error);
+        }
+        await this.#pause(times * PAUSE_MS);
       }
-      this.#status = { state: 'open', mode: 'shared', hub: this.#hub, ...about };
-      this.#watchHub();
     } finally {
       stop();
     }
+  }
+
+  /** Once more, where it was a hub's farewell that was met. */
+  async #connectAfter(error: HubError): Promise<void> {
+    if (!OVER.includes(error.code)) throw error;
+    await this.#pause(FAREWELL_MS);
+    await this.#connect(HELLO_DEADLINE_MS);
+  }
+
+  /** Until `ms` have passed, or the session is over. */
+  #pause(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const { signal } = this.#life;
+      const stop = this.#env.timer(ms, () => { signal.removeEventListener('abort', over); resolve() });
+      const over = (): void => { stop(); resolve() };
+      signal.addEventListener('abort', over);
+    });
   }
 
   /** Takes the lock by whose release the hub learns that this tab is gone. Answers its name, or '' where there are no locks. */
@@ -176,38 +259,16 @@ export class Session {
     });
   }
 
-  /** The hub holds this lock for its life, so being granted it means that the hub is gone. */
-  #watchHub(): void {
-    const name = `tabhub:${this.#options.database}:hub:${this.#hub}`;
-    this.#env.locks?.request(name, { mode: 'shared', signal: this.#life.signal }, () => this.#end('lost', lostError('the hub is gone')))
-      .catch(cause => {
-        if (!this.#over) this.#log({ level: 'warn', message: `the hub's life cannot be watched: ${reason(cause)}` });
-      });
+  /** Sends a message that wants no reply; one for a hub that is gone is of no use to the next. */
+  #note(op: Op, parts: readonly PayloadPart[] = []): void {
+    if (this.#ready) this.#link?.send(encodeRequest({ id: 0, op }, parts));
   }
 
-  #receive(data: unknown): void {
-    // Browser extensions and developer tools may post to any port; every frame of the hub is an ArrayBuffer.
-    if (!(data instanceof ArrayBuffer) || this.#life.signal.aborted) return;
-    let frame;
-    try {
-      frame = decodeResponse(data);
-    } catch (error) {
-      // Which call it answered cannot be told, so none can be trusted to be answered.
-      return this.#end('failed', error as HubError);
-    }
-    this.#dispatch(frame.response, frame.payload);
-  }
-
-  #dispatch({ hub, re, body }: Response, payload: Uint8Array): void {
-    if ('fatal' in body) return this.#end('failed', fromWire(body.fatal));
-    if ('log' in body) return this.#log(body.log);
-    if ('welcome' in body) this.#hub ||= hub;
-    // WebKit restarts a killed hub on its old ports without a word: what the old one was asked is lost.
-    if (this.#hub && hub !== this.#hub) return this.#end('lost', lostError('another hub took over this port'));
-    // The hub could not tell which request it refused, so some call would wait for ever.
-    if ('error' in body && re === 0) return this.#end('failed', fromWire(body.error));
-    // No exchange: a reply that came after its call had given up.
-    this.#exchanges.get(re)?.receive(body, payload);
+  #storageIs({ state, message }: Bodies['storage']): void {
+    this.#log({ level: state === 'ok' ? 'info' : 'warn', message });
+    if (!this.#status || this.#status.storage === state) return;
+    this.#status.storage = state;
+    this.#events.status(this.status);
   }
 
   #log(event: LogEvent): void {
@@ -218,11 +279,10 @@ export class Session {
   #end(state: State, error: HubError): void {
     if (this.#life.signal.aborted) return;
     this.#over = error;
-    for (const exchange of [...this.#exchanges.values()]) {
-      exchange.fail(seenBy(exchange.options, error, exchange.options.writes ? 'unknown' : 'not-applied'));
-    }
+    this.#ready = false;
+    this.#outstanding.end(error);
     this.#life.abort();
-    this.#connection.close();
+    this.#link?.close(error);
     this.#setState(state);
   }
 
@@ -231,30 +291,10 @@ export class Session {
     this.#status.state = state;
     this.#events.status(this.status);
   }
-
-  #loadFailed(): void {
-    // After the welcome the script evidently runs; some engines report its later errors here too.
-    if (this.#status) this.#log({ level: 'error', message: 'the worker reported an error without a message' });
-    else this.#end('failed', this.#loadError());
-  }
-
-  #loadError(cause?: unknown): HubError {
-    const why = cause === undefined ? 'it is missing, of a wrong MIME type, blocked by the CSP, or does not run' : reason(cause);
-    return new HubError('HUB_LOAD_FAILED', `the worker script could not be loaded: ${this.#options.url} (${why})`, { cause });
-  }
 }
 
-/** The reason for the session's end as one call sees it: with its own outcome and its own SQL. */
-function seenBy(call: ExchangeOptions, { code, message, cause }: HubError, outcome: Outcome): HubError {
-  return new HubError(code, message, { outcome, sql: call.sql, cause });
-}
-
-/** The body of a reply, which must be of `kind`. */
-export function expect<K extends keyof Bodies>(kind: K, { body }: Reply, { what, writes, sql }: ExchangeOptions): Bodies[K] {
-  const answer = (body as Partial<Bodies>)[kind];
-  if (answer !== undefined) return answer;
-  const outcome = writes ? 'unknown' : 'not-applied';
-  throw new HubError('HUB_PROTOCOL', `the hub answered ${what} with '${Object.keys(body)[0]}' instead of '${kind}'`, { outcome, sql });
+function closedError(): HubError {
+  return new HubError('HUB_CLOSED', 'the database was closed by this tab; open it again');
 }
 
 function lostError(why: string): HubError {

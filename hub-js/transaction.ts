@@ -3,11 +3,12 @@
  * against using it afterwards. Called by `client.ts`.
  */
 import { HubError } from './errors.js';
-import { cancelled, type ExchangeOptions } from './exchange.js';
+import { cancelled, expect, type ExchangeOptions } from './exchange.js';
+import type { Link } from './link.js';
 import { KNOWN, checkOptions, type TransactionOptions } from './options.js';
 import type { Op } from './protocol.js';
 import { Queries, type Send } from './queries.js';
-import { expect, type Session } from './session.js';
+import type { Session } from './session.js';
 
 const IDLE_TIMEOUT_MS = 5_000;
 
@@ -29,7 +30,7 @@ export async function runTransaction<T>(session: Session, work: (tx: Transaction
   const { mode = 'immediate', timeout = IDLE_TIMEOUT_MS, signal, durability } = checkOptions(options, KNOWN.transaction, 'transaction');
   if (typeof work !== 'function') throw new HubError('HUB_BAD_REQUEST', 'transaction: the first argument must be an async function');
   const about: ExchangeOptions = { what: 'transaction', writes: false, signal };
-  const tx = await begin(session, { begin: { mode, timeout: Math.ceil(timeout) } }, about);
+  const { tx, link } = await begin(session, { begin: { mode, timeout: Math.ceil(timeout) } }, about);
 
   let open = true;
   const send: Send = async (kind, op, parts, call) => {
@@ -37,30 +38,32 @@ export async function runTransaction<T>(session: Session, work: (tx: Transaction
       const message = `${call.what}: the transaction is over; await its statements inside its function`;
       throw new HubError('HUB_TRANSACTION_CLOSED', message, { sql: call.sql });
     }
-    return session.request(kind, op, parts, { ...call, signal: call.signal ?? signal });
+    return session.request(kind, op, parts, { ...call, link, signal: call.signal ?? signal });
   };
   try {
     const result = await abortable(() => work(new Transaction(send, tx)), about);
     open = false;
     const commit = { tx, ...(durability && { durability }) };
-    await session.request('done', { commit }, [], { what: 'commit', writes: mode !== 'read' });
+    await session.request('done', { commit }, [], { what: 'commit', writes: mode !== 'read', link });
     return result;
   } catch (error) {
     open = false;
-    await rollback(session, tx);
+    await rollback(session, tx, link);
     throw error;
   }
 }
 
-/** Begins and answers the transaction's number. An abort stops it in the queue; if it came too late, what began is rolled back. */
-async function begin(session: Session, op: Op, about: ExchangeOptions): Promise<number> {
+/** Begins and answers the transaction's number, and the connection that it lives on. An abort stops it in the queue; if it came too late, what began is rolled back. */
+async function begin(session: Session, op: Op, about: ExchangeOptions): Promise<{ tx: number; link: Link | undefined }> {
   if (about.signal?.aborted) throw cancelled(about);
   const exchange = session.exchange(op, [], { ...about, what: 'begin', signal: undefined });
   const stop = (): void => exchange.stop();
   about.signal?.addEventListener('abort', stop);
   try {
-    return expect('begun', await exchange.next(), about).tx;
+    const { tx } = expect('begun', await exchange.next(), about);
+    return { tx, link: exchange.sentTo };
   } finally {
+    exchange.abandon();
     about.signal?.removeEventListener('abort', stop);
   }
 }
@@ -82,10 +85,10 @@ async function abortable<T>(work: () => T | Promise<T>, about: ExchangeOptions):
   }
 }
 
-/** Rolls back what may still be open. The hub refuses if nothing is: after a timeout, a commit that failed, or its own end. */
-async function rollback(session: Session, tx: number): Promise<void> {
+/** Rolls back what may still be open. Nothing is after a timeout, a commit that failed, or the hub's end. */
+async function rollback(session: Session, tx: number, link: Link | undefined): Promise<void> {
   try {
-    await session.request('done', { rollback: { tx } }, [], { what: 'rollback', writes: false });
+    await session.request('done', { rollback: { tx } }, [], { what: 'rollback', writes: false, link });
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
   }

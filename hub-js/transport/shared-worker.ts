@@ -25,14 +25,41 @@ function missing(): string | null {
   return null;
 }
 
-function connect(url: string, workerName: string, receiver: Receiver): Connection {
-  const worker = new SharedWorker(url, { name: workerName });
-  const { port } = worker;
+function connect(url: string, workerName: string, receiver: Receiver, again: boolean): Connection {
+  if (again) return connectInFrame(url, workerName, receiver);
+  const port = start(SharedWorker, url, workerName, receiver, data => data);
+  return { send: frame => port.postMessage(frame, [frame]), close: () => port.close() };
+}
+
+function start(Worker: typeof SharedWorker, url: string, name: string, receiver: Receiver, adopt: (data: unknown) => unknown): MessagePort {
+  const worker = new Worker(url, { name });
   worker.addEventListener('error', event => {
     event.preventDefault();
     receiver.loadFailed();
   });
-  port.addEventListener('message', event => receiver.message(event.data));
-  port.start();
-  return { send: frame => port.postMessage(frame, [frame]), close: () => port.close() };
+  worker.port.addEventListener('message', event => receiver.message(adopt(event.data)));
+  worker.port.start();
+  return worker.port;
+}
+
+/**
+ * Firefox gives a worker that is asked for too soon after the end of its namesake no life, only silence, and every later one of that name
+ * the same, for as long as the window lives that asked. So it is asked for by a window of its own, which goes with the connection.
+ */
+function connectInFrame(url: string, workerName: string, receiver: Receiver): Connection {
+  const frame = document.createElement('iframe');
+  frame.hidden = true;
+  document.documentElement.append(frame);
+  const inside = frame.contentWindow as Window & typeof globalThis;
+  // The page may have removed it; or the whole page goes, and then no timer fires any more.
+  inside.addEventListener('pagehide', () => setTimeout(() => { if (frame.contentWindow !== inside) receiver.cut() }));
+  // What arrives there is of that window's kinds.
+  const adopt = (data: unknown): unknown => data instanceof inside.ArrayBuffer ? structuredClone(data, { transfer: [data] }) : data;
+  try {
+    const port = start(inside.SharedWorker, url, workerName, receiver, adopt);
+    return { send: bytes => port.postMessage(bytes, [bytes]), close: () => { port.close(); frame.remove() } };
+  } catch (error) {
+    frame.remove();
+    throw error;
+  }
 }

@@ -120,7 +120,7 @@ test('unknown and unfit options are refused by every call, by name', async t => 
   const bad = { rowmode: 'array' };
   for (const call of [
     db.query('X', [], bad), db.all('X', [], bad), db.get('X', [], bad), db.run('X', [], bad), db.exec('X', bad), db.batch([], bad), db.iterate('X', [], bad).next(),
-    db.prepare('X').all([], bad), db.transaction(() => 1, bad), db.import(new ArrayBuffer(1), bad), db.export(bad), db.metrics(bad),
+    db.prepare('X').all([], bad), db.transaction(() => 1, bad), db.import(new ArrayBuffer(1), bad), db.export(bad), db.check(bad), db.salvage(bad), db.metrics(bad),
   ]) assert.match((await rejects(call, 'HUB_BAD_OPTION')).message, /'rowmode'/);
   assert.throws(() => db.exportStream(bad), { code: 'HUB_BAD_OPTION' });
   for (const options of [{ timeout: 0 }, { timeout: -1 }, { timeout: NaN }, { timeout: Infinity }, { timeout: '5' }, { signal: {} }, { rowMode: 'map' }, { bigint: true }, { durability: 'lax' }]) {
@@ -199,7 +199,7 @@ test('a signal aborted before the call sends nothing', async t => {
   const world = createWorld(t);
   const db = await world.open();
   const signal = AbortSignal.abort('why');
-  for (const call of [db.query('X', [], { signal }), db.exec('X', { signal }), db.batch([], { signal }), db.iterate('X', [], { signal }).next(), db.metrics({ signal }), db.transaction(() => 1, { signal }), db.export({ signal }), db.import(new ArrayBuffer(1), { signal })]) {
+  for (const call of [db.query('X', [], { signal }), db.exec('X', { signal }), db.batch([], { signal }), db.iterate('X', [], { signal }).next(), db.metrics({ signal }), db.transaction(() => 1, { signal }), db.export({ signal }), db.check({ signal }), db.salvage({ signal }), db.import(new ArrayBuffer(1), { signal })]) {
     assert.equal((await rejects(call, 'HUB_CANCELLED')).cause, 'why');
   }
   await settle();

@@ -1,4 +1,4 @@
-/** The life of a session: close, the hub's death, its log, and messages that are not ours. */
+/** The life of a session with one hub: close, the hub's end, its log, and messages that are not ours. What comes after a hub is in reconnect.test.mjs. */
 import assert from 'node:assert/strict';
 import { FakeLocks, createWorld, noRows, rejects, settle, test } from './world.mjs';
 
@@ -48,29 +48,6 @@ test('a close that the hub does not confirm ends after five seconds and says so'
   assert.equal(world.locks.isHeld('tabhub:app.db:tab:client-1'), false);
 });
 
-test("the hub's death fails what is pending: writes in doubt, reads not", async t => {
-  const world = createWorld(t);
-  const db = await world.open();
-  const states = [];
-  db.on('status', status => states.push(status.state));
-  const calls = {
-    read: db.all('  select 1'), write: db.run('INSERT INTO t VALUES (1)'), exec: db.exec('DELETE FROM t'), batch: db.batch(['X']),
-    imported: db.import(new Uint8Array(4)), iterated: db.iterate('SELECT 1').next(), metrics: db.metrics(), with: db.all('WITH x AS (SELECT 1) SELECT * FROM x'),
-  };
-  Object.values(calls).forEach(call => call.catch(() => {}));
-  await world.hub.take('metrics');
-  world.hub.die();
-  const outcomes = {};
-  for (const [name, call] of Object.entries(calls)) outcomes[name] = (await call.catch(error => error)).outcome;
-  assert.deepEqual(outcomes, { read: 'not-applied', write: 'unknown', exec: 'unknown', batch: 'unknown', imported: 'unknown', iterated: 'not-applied', metrics: 'not-applied', with: 'unknown' });
-  await rejects(calls.write, 'HUB_LOST', 'unknown');
-  assert.deepEqual(states, ['lost']);
-  const late = await rejects(db.run('INSERT INTO t VALUES (2)'), 'HUB_LOST', 'not-applied');
-  assert.equal(late.sql, 'INSERT INTO t VALUES (2)');
-  await db.close();
-  assert.equal(db.status.state, 'closed');
-});
-
 test('the lock of a living hub is waited for, never taken', async t => {
   const world = createWorld(t);
   const db = await world.open();
@@ -82,19 +59,15 @@ test('the lock of a living hub is waited for, never taken', async t => {
 test('a hub that dies while closing is closed', async t => {
   const world = createWorld(t, { close: (_, hub) => hub.die() });
   const db = await world.open();
+  const states = [];
+  db.on('status', ({ state }) => states.push(state));
+  const write = db.run('DELETE FROM t');
+  write.catch(() => {});
+  await world.hub.take('query');
   await db.close();
-  assert.equal(db.status.state, 'closed');
-});
-
-test('another hub on the old port means that the old one is lost', async t => {
-  const world = createWorld(t);
-  const db = await world.open();
-  const write = db.run('INSERT INTO t VALUES (1)');
-  const { id } = await world.hub.take('query');
-  world.hub.instance = 'hub-2';
-  world.hub.reply(id, noRows, [[]]);
-  assert.match((await rejects(write, 'HUB_LOST', 'unknown')).message, /another hub/);
-  assert.equal(db.status.state, 'lost');
+  assert.deepEqual(states, ['closed']);
+  assert.equal(world.connects.length, 1, 'no other hub is looked for');
+  await rejects(write, 'HUB_LOST', 'unknown');
 });
 
 test('a fatal message fails everything with its error', async t => {

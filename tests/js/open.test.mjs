@@ -13,7 +13,7 @@ test('hello says who the tab is and what it wants', async t => {
     protocol: PROTOCOL_VERSION, client: 'client-1', lock: 'tabhub:app.db:tab:client-1', build: BUILD, persistence: 'preferred', durability: 'relaxed',
   });
   assert.ok(hello.id > 0);
-  assert.deepEqual(world.connects, [{ url: 'https://app.example/lib/hub.js', workerName: 'tabhub:app.db' }]);
+  assert.deepEqual(world.connects, [{ url: 'https://app.example/lib/hub.js', workerName: 'tabhub:app.db', again: false }]);
 });
 
 test('the build told in hello is the version of the package', () => {
@@ -38,7 +38,7 @@ test('status tells what the hub is', async t => {
   const world = createWorld(t, { hello: (request, hub) => hub.welcome(request, { persistence: 'memory' }) });
   const db = await world.open();
   assert.equal(db.name, 'app.db');
-  assert.deepEqual(db.status, { state: 'open', mode: 'shared', hub: 'hub-1', epoch: 7, persistence: 'memory', version: '0.1.0', sqlite: '3.53.4' });
+  assert.deepEqual(db.status, { state: 'open', mode: 'shared', hub: 'hub-1', epoch: 7, persistence: 'memory', storage: 'ok', version: '0.1.0', sqlite: '3.53.4' });
 });
 
 test('workerUrl and wasmUrl are resolved against the page, and the worker is told of the wasm', async t => {
@@ -101,6 +101,26 @@ test('an error in answer to hello is the error of open', async t => {
   const world = createWorld(t, { hello: ({ id }, hub) => hub.reply(id, { error: { code: 'HUB_STORAGE_UNAVAILABLE', message: 'IndexedDB is off', outcome: 'not-applied' } }) });
   assert.equal((await rejects(world.open(), 'HUB_STORAGE_UNAVAILABLE')).message, 'IndexedDB is off');
   assert.deepEqual(world.locks.names(), []);
+});
+
+test("an open that meets a failed hub's farewell waits for the fresh one", async t => {
+  let hellos = 0;
+  const over = { code: 'HUB_FENCED', message: 'another hub took the database', outcome: 'not-applied' };
+  const world = createWorld(t, { hello: (request, hub) => ++hellos === 1 ? hub.reply(0, { fatal: over }) : hub.welcome(request) });
+  const opening = world.open();
+  await settle();
+  world.advance(1_500);
+  assert.equal((await opening).status.state, 'open');
+  assert.equal(hellos, 2);
+});
+
+test('a hub that is over again and again is the error of open', async t => {
+  const over = { code: 'HUB_POISONED', message: 'storage is gone', outcome: 'unknown' };
+  const world = createWorld(t, { hello: (_, hub) => hub.reply(0, { fatal: over }) });
+  const opening = world.open();
+  await settle();
+  world.advance(1_500);
+  await rejects(opening, 'HUB_POISONED', 'unknown');
 });
 
 test('a hub of another protocol is refused', async t => {

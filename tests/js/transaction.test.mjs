@@ -141,19 +141,3 @@ test('a signal that fires after the commit changes nothing', async t => {
   await settle();
   assert.deepEqual(kinds(world.hub), ['begin', 'commit']);
 });
-
-test('a hub lost during the work leaves nothing applied; during the commit, in doubt', async t => {
-  for (const [kind, statement] of [['query', tx => tx.run('A')], ['exec', tx => tx.exec('A')], ['batch', tx => tx.batch(['A'])]]) {
-    const during = createWorld(t, { ...SCRIPT, [kind]() {} });
-    const work = (await during.open()).transaction(statement);
-    await during.hub.take(kind);
-    during.hub.die();
-    await rejects(work, 'HUB_LOST', 'not-applied');
-  }
-
-  const atCommit = createWorld(t, { ...SCRIPT, commit() {} });
-  const commit = (await atCommit.open()).transaction(() => 1);
-  await atCommit.hub.take('commit');
-  atCommit.hub.die();
-  await rejects(commit, 'HUB_LOST', 'unknown');
-});

@@ -1,6 +1,6 @@
 /**
- * A world for the client: a scripted hub behind a real MessageChannel, Web Locks, a clock that only moves when told. The client in it is
- * the real one.
+ * A world for the client: scripted hubs, each behind a real MessageChannel, Web Locks, a clock that only moves when told. Hubs die when
+ * told; the next connection finds the next hub. The client in it is the real one.
  */
 import nodeTest from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
@@ -18,6 +18,9 @@ export function within(promise, what) {
   const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS} ms for ${what}`)), WAIT_MS); });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+/** A call that a test looks at later: its rejection until then is not one that nobody handles. */
+export const later = promise => { promise.catch(() => {}); return promise; };
 
 /** Lets everything that is under way on the channels arrive. */
 export const settle = async () => { for (let turn = 0; turn < 6; turn++) await new Promise(resolve => setImmediate(resolve)); };
@@ -41,6 +44,7 @@ export class FakeLocks {
   };
 
   isHeld = name => (this.#queues.get(name) ?? []).some(entry => entry.held);
+  waiting = name => (this.#queues.get(name) ?? []).filter(entry => !entry.held).length;
   names = () => [...this.#queues].filter(([, queue]) => queue.length > 0).map(([name]) => name);
 
   #grant(name) {
@@ -63,11 +67,19 @@ export class FakeLocks {
 /** A hub that answers by script: `{ query: (request, hub) => … }`. What has no script is only recorded. */
 export class FakeHub {
   received = [];
+  isDead = false;
   #waiting = [];
+  #release = () => {};
 
-  constructor(port, locks, script, instance = 'hub-1') {
+  constructor(port, locks, script, instance) {
     Object.assign(this, { port, locks, script, instance });
     port.on('message', data => this.#receive(data));
+  }
+
+  /** Ends without a word: what comes is not heard, what it would say is not said, its lock is released. */
+  die() {
+    this.isDead = true;
+    this.#release();
   }
 
   reply(re, body, blocks = []) {
@@ -75,7 +87,9 @@ export class FakeHub {
     this.post(frame.buffer.slice(frame.byteOffset, frame.byteOffset + frame.byteLength));
   }
 
-  post(data) { this.port.postMessage(data); }
+  post(data) { if (!this.isDead) this.port.postMessage(data); }
+
+  fail(re, code, outcome = 'not-applied', message = code) { this.reply(re, { error: { code, message, outcome } }); }
 
   /** The next request of `kind` that no one has taken yet. */
   take(kind) {
@@ -87,11 +101,12 @@ export class FakeHub {
   has(kind) { return this.received.some(request => kind in request.op); }
 
   welcome({ id }, about = {}) {
-    this.locks?.request(`tabhub:app.db:hub:${this.instance}`, () => new Promise(release => { this.die = release; }));
-    this.reply(id, { welcome: { protocol: PROTOCOL_VERSION, version: '0.1.0', sqlite: '3.53.4', persistence: 'indexeddb', epoch: 7, ...about } });
+    this.locks?.request(`tabhub:app.db:hub:${this.instance}`, () => this.isDead ? undefined : new Promise(release => { this.#release = release; }));
+    this.reply(id, { welcome: { protocol: PROTOCOL_VERSION, version: '0.1.0', sqlite: '3.53.4', persistence: 'indexeddb', epoch: 7, commit: 40, storage: 'ok', ...about } });
   }
 
   #receive(data) {
+    if (this.isDead) return;
     const request = readRequest(data);
     request.kind = Object.keys(request.op)[0];
     Object.defineProperty(request, 'blocks', { get: () => readBlocks(request.payload) });
@@ -107,18 +122,33 @@ const DEFAULT_SCRIPT = {
   close: ({ id }, hub) => hub.reply(id, { done: { changes: 0, last_insert_rowid: '0' } }),
 };
 
-/** An environment with its hub. `open()` opens the database in it. `t` is node's test context: it takes the world down. */
+/**
+ * An environment with its hubs: `hub-1` is there from the start, each further connection makes one more, and `world.hub` is the newest.
+ * They share `world.script`. `open()` opens the database in it. `t` is node's test context: it takes the world down.
+ */
 export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overrides } = {}) {
-  const { port1, port2 } = new MessageChannel();
   const timers = new Set();
-  const world = { locks, logs: [], hub: new FakeHub(port2, locks, { ...DEFAULT_SCRIPT, ...script }), connects: [] };
-  t.after(() => { port1.close(); port2.close(); });
+  const world = { locks, logs: [], hubs: [], connects: [], script: { ...DEFAULT_SCRIPT, ...script } };
+  const ports = [];
+  let isOver = false;
+  t.after(() => { isOver = true; for (const port of [...ports, ...world.hubs.map(hub => hub.port)]) port.close(); });
+  const addHub = () => {
+    const { port1, port2 } = new MessageChannel();
+    ports.push(port1);
+    world.hub = new FakeHub(port2, locks, world.script, `hub-${ports.length}`);
+    world.hubs.push(world.hub);
+    // A client that looks for a hub after its test would keep the process alive.
+    if (isOver) { port1.close(); port2.close(); }
+  };
+  addHub();
   world.env = {
-    connect(url, workerName, receiver) {
-      world.connects.push({ url, workerName });
-      world.receiver = receiver;
-      port1.on('message', data => receiver.message(data));
-      return { send: frame => port1.postMessage(frame, [frame]), close: () => { world.portClosed = true; port1.close(); } };
+    connect(url, workerName, receiver, again) {
+      if (world.connects.length === ports.length) addHub();
+      const port = ports[world.connects.length];
+      world.connects.push({ url, workerName, again });
+      Object.assign(world, { receiver, portClosed: undefined });
+      port.on('message', data => receiver.message(data));
+      return { send: frame => port.postMessage(frame, [frame]), close: () => { if (world.receiver === receiver) world.portClosed = true; port.close(); } };
     },
     locks,
     missing: null,
