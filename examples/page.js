@@ -52,9 +52,9 @@ export const guarded = handler => async event => {
 /** Renders the status line now, and again whenever the status changes; returns the function that renders it. */
 export function statusLine(db, target) {
   const render = async () => {
-    const { state, mode, hub, epoch, persistence, version, sqlite } = db.status;
+    const { state, mode, hub, epoch, persistence, storage, version, sqlite } = db.status;
     const dot = el('span', { className: state === 'open' ? 'dot' : 'dot off' });
-    const facts = [['hub', `${hub.slice(0, 8)} (${mode})`], ['epoch', epoch], ['storage', persistence], ['SQLite', sqlite], ['tabhub', version]];
+    const facts = [['hub', `${hub.slice(0, 8)} (${mode})`], ['epoch', epoch], ['storage', storage === 'ok' ? persistence : `${persistence}, ${storage}`], ['SQLite', sqlite], ['tabhub', version]];
     // Metrics come from the hub, so they are asked for only while there is one.
     if (state === 'open') {
       const { commits, groups } = await db.metrics();

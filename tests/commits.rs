@@ -54,6 +54,18 @@ fn a_large_commit_happens_whole_or_not_at_all_wherever_the_browser_dies() {
     assert!(steps > 8, "{steps} transactions");
 }
 
+// At stake: memory. Neither the commit nor the checkpoint after it may hold a second copy of everything.
+#[test]
+fn no_write_transaction_is_large_however_large_the_commit_was() {
+    let (mut world, tab) = with(Limits::default());
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) INSERT INTO t SELECT i, zeroblob(1000000) FROM n";
+    world.exec(tab, sql).unwrap();
+    let metrics = world.metrics(tab);
+    assert!(metrics["bytes_written"] > 120_000_000 && metrics["checkpoints"] == 1, "written to the log and folded: {metrics:?}");
+    assert!(metrics["write_batch_bytes_max"] < 5 << 20, "{metrics:?}");
+    assert_eq!(world.count(tab, "t"), 60);
+}
+
 #[test]
 fn a_large_commit_shows_its_progress_and_one_that_finds_no_room_leaves_nothing() {
     let (mut world, tab) = with(small_parts());
@@ -123,5 +135,6 @@ fn the_log_stays_bounded_while_tabs_never_stop_writing() {
         worst_records = worst_records.max(metrics["log_records"]);
     }
     assert!(world.metrics(tab)["checkpoints"] > 5);
+    assert!(world.metrics(tab)["write_batch_bytes_max"] < 5 << 20, "no write of the checkpoint is large");
     assert!(worst_bytes < 8 * 200_000 && worst_records < 8 * 20, "{worst_bytes} bytes, {worst_records} records");
 }

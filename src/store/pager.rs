@@ -97,8 +97,8 @@ pub struct Pager {
     checkpoint: Option<Checkpoint>,
     /// The log must outgrow this before a checkpoint is tried (again).
     checkpoint_bytes: usize,
-    /// The last write was a commit: in haste a checkpoint's step comes next.
-    commit_was_last: bool,
+    /// Other writes since the last commit's: in haste some steps of the checkpoint come before the next one.
+    steps_since_commit: usize,
     import: Option<Import>,
     import_writes: Vec<(Purpose, Vec<Write>)>,
     damage: Option<Error>,
@@ -135,7 +135,7 @@ impl Pager {
             garbage: recovered.incomplete,
             checkpoint: None,
             checkpoint_bytes: limits.log_bytes,
-            commit_was_last: false,
+            steps_since_commit: 1,
             import: None,
             import_writes: vec![],
             damage: recovered.damage.or(sessions_damage),

@@ -10,6 +10,9 @@ use crate::store::ops::{Durability, Key, StoreFailure, StoreOp, Write, WriteBatc
 use crate::store::record::RecordParts;
 use std::rc::Rc;
 
+/// How many times larger than usual a checkpoint's step may be: 4 MiB.
+const STEP_SIZE_MAX: usize = 8;
+
 /// Why a write transaction is in flight.
 #[derive(Debug)]
 pub(super) enum Purpose {
@@ -56,8 +59,9 @@ impl Committing {
 }
 
 impl Pager {
-    /// Commits go first, so that none waits behind more than one step of background work; but a log that outgrows its limits
-    /// twice lets every second write be a step of the checkpoint, or endless writing would make it endless too.
+    /// Commits go first, so that none waits behind more than one step of background work; but once the log has outgrown its
+    /// limits twice, each commit is followed by a step of the checkpoint, larger ones and more of them the longer the log is, or
+    /// endless writing would make it endless too.
     pub(super) fn next_write(&mut self) {
         if self.damage.is_some() {
             // What was published before is still good; an import heals; a checkpoint would destroy what can be salvaged.
@@ -65,12 +69,12 @@ impl Pager {
             return;
         }
         let haste = self.log.bytes() / self.limits.log_bytes + self.log.records() / self.limits.log_records;
-        let checkpoint_first = haste >= 2 && self.commit_was_last && self.import.is_none();
-        if checkpoint_first {
-            self.next_checkpoint_step(haste);
+        let (size, steps) = (haste.clamp(1, STEP_SIZE_MAX), (haste / STEP_SIZE_MAX).max(1));
+        if haste >= 2 && self.steps_since_commit < steps && self.import.is_none() {
+            self.next_checkpoint_step(size);
         }
         if self.writing.is_none() && !self.next_commit_write() && !self.next_import_write() && self.import.is_none() {
-            self.next_checkpoint_step(haste.max(1));
+            self.next_checkpoint_step(size);
         }
     }
 
@@ -125,7 +129,8 @@ impl Pager {
     }
 
     fn write(&mut self, purpose: Purpose, mut writes: Vec<Write>, durability: Durability) {
-        self.commit_was_last = matches!(purpose, Purpose::Commit(_) | Purpose::CommitParts);
+        let is_commit = matches!(purpose, Purpose::Commit(_) | Purpose::CommitParts);
+        self.steps_since_commit = if is_commit { 0 } else { self.steps_since_commit.saturating_add(1) };
         let garbage = self.garbage.take();
         if let Some((from, to)) = garbage {
             writes.insert(0, Write::Delete(Key::Log(from), Key::Log(to)));
