@@ -46,13 +46,16 @@ impl Database {
         }
     }
 
-    /// Remembers the final reply to a write.
+    /// Remembers the final reply to a write; of one that is too large, only that the write was carried out.
     pub(super) fn keep_reply(&mut self, port: PortId, write: Option<u64>, reply: &Reply, after: CommitSeq) {
         let Some(number) = write else { return };
-        let mut stored = join(&reply.body, &reply.payload);
-        if stored.len() > self.limits.reply_bytes {
-            stored = join(&wire::Body::Error(dropped(stored.len())), &[]);
-        }
+        let stored = match &reply.body {
+            // The client knows its SQL.
+            wire::Body::Error(error) => join(&wire::Body::Error(wire::WireError { sql: None, ..error.clone() }), &[]),
+            body => join(body, &reply.payload),
+        };
+        let is_too_large = stored.len() > self.limits.reply_bytes && !matches!(reply.body, wire::Body::Error(_));
+        let stored = if is_too_large { join(&wire::Body::Error(dropped(stored.len())), &[]) } else { stored };
         self.keep(port, number, true, stored, after);
     }
 

@@ -1,6 +1,7 @@
 //! What the block store's answers mean for the tabs: replies released, work to go on, and losses told to whom they concern.
 
 use super::database::Database;
+use super::outbox::Held;
 use super::reply::{Reply, wire_error};
 use super::writer::{Slot, read_only};
 use crate::error::Error;
@@ -48,7 +49,7 @@ impl Database {
     /// The commits that were not durable are gone: whoever waits for one, or has read one, is told.
     fn commits_lost(&mut self, error: &Error) {
         self.log(wire::LogLevel::Warn, &["commits could not be stored and were rolled back: ", error.message()].concat());
-        for held in self.outbox.take_all() {
+        for held in self.take_held() {
             self.fail_write(held.port, held.id, held.write, error);
         }
         let durable = self.pager.borrow().durable();
@@ -62,6 +63,16 @@ impl Database {
         self.forget_connections();
     }
 
+    /// What waits for a commit that will never be durable, once for each request: a stream has several chunks on their way, and
+    /// one that is still open is ended by itself.
+    fn take_held(&mut self) -> Vec<Held> {
+        let mut held = self.outbox.take_all();
+        held.retain(|held| !self.streams.iter().any(|stream| stream.is(held.port, held.id)));
+        held.sort_by_key(|held| (held.port, held.id));
+        held.dedup_by_key(|held| (held.port, held.id));
+        held
+    }
+
     /// Something stored is corrupt: no transaction that writes goes on.
     fn damaged(&mut self, error: &Error) {
         self.storage_is(wire::StorageState::ReadOnly, error.message());
@@ -71,7 +82,7 @@ impl Database {
     /// Nothing can be read or written any more.
     fn fail_all(&mut self, error: &Error) {
         let is_in_doubt = self.pager.borrow().is_in_doubt();
-        for held in self.outbox.take_all() {
+        for held in self.take_held() {
             let mut told = wire_error(error, None, None);
             if is_in_doubt {
                 told.outcome = wire::Outcome::Unknown;

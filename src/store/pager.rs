@@ -157,6 +157,7 @@ impl Pager {
             pager.versions.prune(record.last);
             (pager.published, pager.durable) = (record.last, record.last);
         }
+        pager.sessions.evict();
         Ok(pager)
     }
 

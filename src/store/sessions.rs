@@ -123,7 +123,7 @@ impl Sessions {
 
     /// Keeps the table within its bounds: who has not written for the longest time goes, or who keeps the most bytes. What has not
     /// left for the disk stays, or a commit would be stored that nobody remembers.
-    fn evict(&mut self) {
+    pub fn evict(&mut self) {
         loop {
             let has_left = |row: &&mut Row| row.entries.iter().all(|entry| entry.state == State::Stored);
             let (too_many, too_large) = (self.rows.len() > self.limits.sessions, self.bytes() > self.limits.replies_bytes);
@@ -307,6 +307,7 @@ mod tests {
         let section = sessions.take_section();
         let mut recovered = table();
         recovered.apply(&section).unwrap();
+        recovered.evict();
         let came = Resumed { since: CommitSeq(0), last: 300 };
         assert!(
             (1..=300).all(|number| recovered.find("greedy", number, came) == Found::Forgotten),

@@ -61,7 +61,8 @@ impl Sessions {
         out
     }
 
-    /// Lays what a commit record says over the table; `None` where it cannot be read.
+    /// Lays what a commit record says over the table; `None` where it cannot be read. Nobody is evicted before the last record:
+    /// a later one would bring the client back, without what was known of it.
     pub fn apply(&mut self, section: &[u8]) -> Option<()> {
         let mut f = Fields(section);
         while !f.0.is_empty() {
@@ -77,7 +78,6 @@ impl Sessions {
             }
             self.rows[at].answer(answered);
         }
-        self.evict();
         Some(())
     }
 }
