@@ -39,7 +39,7 @@ export type Op =
    * for its life ('' where locks are missing). A client that comes back says `resume`: the `commit` of its first welcome, and the number
    * of its last write. → `welcome`
    */
-  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; resume?: { since: number; last: number } } }
+  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; resume?: { since: number; last: number; epoch: number } } }
   /** One statement, payload: one value block. Inside transaction `tx` if given. → `rows` */
   | { query: StatementShape & { tx?: number; durability?: Durability; timeout?: number } }
   /** Many statements without parameters, one transaction (see README). → `done` */

@@ -19,10 +19,10 @@ const RECONNECT_MS = 30_000;
 /** What the first attempt to find another is given, and the pause after it; then always twice as long. */
 const ATTEMPT_MS = 1_000;
 const PAUSE_MS = 250;
-/** What may be better at the next attempt: a network that is down, a storage that the last hub still holds. */
-const PASSING = ['HUB_LOAD_FAILED', 'HUB_LOAD_TIMEOUT', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
 /** What a hub says that is over. Its worker says it to whoever comes, and ends within a second: the next one is fresh. */
 const OVER = ['HUB_FENCED', 'HUB_POISONED', 'HUB_PANICKED'];
+/** What may be better at the next attempt: a network that is down, a storage that the last hub still holds. */
+const PASSING = [...OVER, 'HUB_LOAD_FAILED', 'HUB_LOAD_TIMEOUT', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
 const FAREWELL_MS = 1_500;
 /** Without Web Locks nothing tells that a hub died: then a call without a timeout waits as long as the hub's own default. */
 const LOCKLESS_TIMEOUT_MS = 30_000;
@@ -174,7 +174,7 @@ export class Session {
     const link = this.#link = new Link(this.#env, this.#options, again, this.#linkEvents());
     const first = { client: this.#client, persistence, durability };
     // A hub that keeps nothing cannot go on for one that stored.
-    const next = { ...first, persistence: 'required', resume: { since: this.#since, last: this.#outstanding.lastSent } } as const;
+    const next = { ...first, persistence: 'required', resume: { since: this.#since, last: this.#outstanding.lastSent, epoch: this.#status?.epoch ?? 0 } } as const;
     this.#adopt(link, await link.hello(this.#lock, again ? next : first, ms));
   }
 

@@ -37,7 +37,7 @@ fn error(answer: &Answer) -> &wire::WireError {
 }
 
 fn back(last: u64) -> Option<Resume> {
-    Some(Resume { since: 0, last })
+    Some(Resume { since: 0, last, epoch: 0 })
 }
 
 fn world() -> (World, PortId) {

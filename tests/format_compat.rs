@@ -79,7 +79,7 @@ fn every_format_opens_reads_writes_and_is_the_present_one_afterwards() {
 #[test]
 fn what_format_2_remembers_of_writes_is_still_known() {
     let mut world = World::over(read(2));
-    let tab = world.client("ada", Some(Resume { since: 0, last: 1 }));
+    let tab = world.client("ada", Some(Resume { since: 0, last: 1, epoch: 0 }));
     let again = world.send_write(tab, Some(1), None, insert(), &[]);
     world.settle();
     assert!(matches!(world.take(tab, again).unwrap().body, Body::Done(_)));

@@ -6,7 +6,7 @@ use support::{World, int};
 use tabhub::error::Error;
 use tabhub::ids::PortId;
 use tabhub::store::{StoreFailure, StoreOp};
-use tabhub::wire::{self, StorageState};
+use tabhub::wire::{self, Body, StorageState};
 
 fn lost() -> StoreFailure {
     StoreFailure::Lost(Error::Storage("the connection is gone".into()))
@@ -156,4 +156,20 @@ fn a_write_that_is_never_answered_goes_through_a_new_connection() {
     let result = world.store.run(op);
     world.event(tabhub::hub::Event::Store(old, result));
     assert_eq!(world.count(tab, "t"), 1);
+}
+
+// At stake: a tab must not go back in time because it comes back to a hub that has been replaced and has not noticed (found by
+// the simulation, seed 7167).
+#[test]
+fn a_tab_that_has_been_with_a_newer_hub_fences_the_older_one() {
+    let (mut old, tab) = world();
+    let mut new = World::over(old.store.clone());
+    let client = new.client("ada", None);
+    new.exec(client, "INSERT INTO t VALUES (1, NULL)").unwrap();
+    old.store = new.store;
+    let resume = Some(wire::Resume { since: 0, last: 0, epoch: 2 });
+    let (_, answer) = old.greet("ada", resume);
+    assert!(matches!(answer.body, Body::Error(error) if error.code == "HUB_FENCED"));
+    assert!(old.ended, "the old hub has looked, and is over");
+    assert_eq!(old.query(tab, "SELECT count(*) FROM t").unwrap_err().code, "HUB_FENCED");
 }

@@ -12,7 +12,7 @@ use super::writer::Slot;
 use super::{Action, HubConfig};
 use crate::engine::{Attempt, Clock, Connection};
 use crate::error::Error;
-use crate::ids::{BlockNo, CommitSeq, PortId, TxId};
+use crate::ids::{BlockNo, CommitSeq, GroupNo, PortId, TxId};
 use crate::sorted::SortedMap;
 use crate::store::sessions::Resumed;
 use crate::store::{Limits, Pager};
@@ -99,6 +99,11 @@ impl Database {
 
     pub fn storage_state(&self) -> wire::StorageState {
         self.watch.state
+    }
+
+    /// Has the store asked, by a read, whether the epoch is still ours.
+    pub fn look_at_epoch(&self) {
+        self.pager.borrow_mut().read_again(GroupNo(0));
     }
 
     pub fn knows(&self, port: PortId) -> bool {

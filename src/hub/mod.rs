@@ -214,6 +214,16 @@ impl Hub {
             return self.refuse(port, id, &error);
         }
         let Phase::Open(database) = &mut self.phase else { return };
+        if let Some(resume) = hello.resume.filter(|resume| resume.epoch > database.epoch()) {
+            // This hub was fenced and has not noticed yet, or the database is not the one that the tab knew.
+            database.look_at_epoch();
+            let error = Error::Fenced(format!(
+                "the tab has been with a hub of epoch {}, this one is of epoch {}: another hub, or another database, has taken its place",
+                resume.epoch,
+                database.epoch()
+            ));
+            return self.refuse(port, id, &error);
+        }
         let persistence = if self.memory { wire::Persistence::Memory } else { wire::Persistence::IndexedDb };
         let welcome = wire::Welcome {
             protocol: wire::PROTOCOL_VERSION,

@@ -106,13 +106,14 @@ pub struct Hello {
     pub resume: Option<Resume>,
 }
 
-/// A client that has been here before, or with an earlier hub: `since` is the commit of its first welcome, `last` the highest
-/// number among its writes.
+/// A client that has been here before, or with another hub: `since` is the commit of its first welcome, `last` the highest
+/// number among its writes, `epoch` that of the hub it was with last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resume {
     pub since: u64,
     pub last: u64,
+    pub epoch: u64,
 }
 
 /// One statement. Payload: one value block. Timeouts are milliseconds everywhere.

@@ -119,7 +119,7 @@ fn as_params(node: Node<'_>) -> Option<ParamsShape> {
 
 fn as_resume(node: Node<'_>) -> Option<Resume> {
     let Node::Object(mut f) = node else { return None };
-    let resume = Resume { since: f.number("since").ok()?, last: f.number("last").ok()? };
+    let resume = Resume { since: f.number("since").ok()?, last: f.number("last").ok()?, epoch: f.number("epoch").ok()? };
     f.finish().ok().map(|()| resume)
 }
 

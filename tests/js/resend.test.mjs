@@ -129,7 +129,7 @@ test('calls made while there is no hub wait, and are sent after those that were'
   const [hello] = world.hub.received;
   world.hub.welcome(hello);
   await settle();
-  assert.deepEqual(hello.op.hello.resume, { since: 40, last: 1 }, 'the numbers of those that were never sent are not counted');
+  assert.deepEqual(hello.op.hello.resume, { since: 40, last: 1, epoch: 7 }, 'the numbers of those that were never sent are not counted');
   assert.deepEqual(world.hub.received.slice(1).map(({ op, kind, write, answered }) => [op[kind].sql ?? kind, write, answered]), [
     ['INSERT 1', 1, 0], ['SELECT 2', undefined, undefined], ['INSERT 3', 2, 0], ['SELECT 4', undefined, undefined], ['SELECT 5', undefined, undefined],
     ['begin', undefined, undefined], ['INSERT 7', 3, 0],

@@ -119,6 +119,13 @@ impl World {
 
     /// A client under its own name, which may have been here before.
     pub fn client(&mut self, client: &str, resume: Option<wire::Resume>) -> PortId {
+        let (port, answer) = self.greet(client, resume);
+        assert!(matches!(answer.body, Body::Welcome(_)), "{answer:?}");
+        port
+    }
+
+    /// Says hello, and takes whatever answer comes.
+    pub fn greet(&mut self, client: &str, resume: Option<wire::Resume>) -> (PortId, Answer) {
         self.next_port += 1;
         let port = PortId(self.next_port);
         self.event(Event::Connected(port));
@@ -133,9 +140,7 @@ impl World {
         };
         let id = self.send(port, Op::Hello(hello), &[]);
         self.settle();
-        let answer = self.take(port, id).expect("the hub answers hello");
-        assert!(matches!(answer.body, Body::Welcome(_)), "{answer:?}");
-        port
+        (port, self.take(port, id).expect("the hub answers hello"))
     }
 
     pub fn send(&mut self, port: PortId, op: Op, payload: &[u8]) -> u64 {

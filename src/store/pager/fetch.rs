@@ -47,6 +47,11 @@ impl Pager {
         }
     }
 
+    /// Reads a group whether it is there or not: a hub that has been fenced learns of it.
+    pub fn read_again(&mut self, group: GroupNo) {
+        self.read_groups(group, group);
+    }
+
     pub(super) fn read_groups(&mut self, first: GroupNo, last: GroupNo) {
         let id = self.op_id();
         self.counters.store_reads += 1;

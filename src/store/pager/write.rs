@@ -53,8 +53,8 @@ impl Committing {
     /// Bytes in all, and bytes written, counted in parts.
     pub fn progress(&self) -> (u64, u64) {
         let written = self.parts_total - self.parts.size_hint().0 as u64;
-        let part = self.bytes as u64 / written.max(1);
-        (part * self.parts_total, self.bytes as u64)
+        let bytes = self.bytes as u64;
+        (bytes * self.parts_total / written.max(1), bytes)
     }
 }
 
