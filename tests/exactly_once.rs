@@ -216,6 +216,29 @@ fn recovery_evicts_nobody_before_it_has_read_the_whole_log() {
     assert_eq!(world.count(port, "t"), 2);
 }
 
+// At stake: commits that were never stored give their numbers to others after a crash. A client that came while there were some
+// must not take its own, evicted write for one that never was (found by the simulation, seed 9899).
+#[test]
+fn a_client_that_came_before_a_crash_took_commits_back_is_evicted_like_any_other() {
+    let (mut world, early) = world();
+    let limits = Limits { sessions: 1, ..Limits::default() };
+    for n in 0..5 {
+        world.ask_exec(early, &format!("INSERT INTO t(name) VALUES ('lost {n}')"), None);
+    }
+    let (_, since) = world.welcome("ada");
+    assert_eq!(since, 1, "the newest commit that is stored");
+    let mut world = World::with(world.store, limits);
+    let resume = Some(Resume { since, last: 1, epoch: 0 });
+    let ada = world.client("ada", resume);
+    let op = exec("INSERT INTO t(name) VALUES ('ada')");
+    write(&mut world, ada, 1, &op);
+    let other = world.client("other", None);
+    write(&mut world, other, 1, &exec("INSERT INTO t(name) VALUES ('other')"));
+    let ada = world.client("ada", resume);
+    assert_eq!(error(&write(&mut world, ada, 1, &op)).code, "HUB_SESSION_EVICTED");
+    assert_eq!(world.count(ada, "t"), 2);
+}
+
 #[test]
 fn a_reply_too_large_to_keep_is_said_to_be_applied() {
     let (mut world, port) = world();

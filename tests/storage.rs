@@ -169,6 +169,7 @@ fn a_tab_that_has_been_with_a_newer_hub_fences_the_older_one() {
     old.store = new.store;
     let resume = Some(wire::Resume { since: 0, last: 0, epoch: 2 });
     let (_, answer) = old.greet("ada", resume);
+    old.settle();
     assert!(matches!(answer.body, Body::Error(error) if error.code == "HUB_FENCED"));
     assert!(old.ended, "the old hub has looked, and is over");
     assert_eq!(old.query(tab, "SELECT count(*) FROM t").unwrap_err().code, "HUB_FENCED");

@@ -93,8 +93,9 @@ impl Database {
         self.pager.borrow().header().epoch.0
     }
 
-    pub fn published(&self) -> u64 {
-        self.pager.borrow().published().0
+    /// The newest commit that no crash takes back: every commit of whoever comes now will have a higher number, on whatever hub.
+    pub fn newest_commit(&self) -> CommitSeq {
+        self.durable()
     }
 
     pub fn storage_state(&self) -> wire::StorageState {
@@ -117,9 +118,9 @@ impl Database {
             self.end_session(port);
             self.actions.push(Action::Disconnect(port));
         }
-        let published = self.pager.borrow().published();
-        let resumed =
-            hello.resume.map_or(Resumed { since: published, last: 0 }, |r| Resumed { since: CommitSeq(r.since), last: r.last });
+        let resumed = hello
+            .resume
+            .map_or(Resumed { since: self.newest_commit(), last: 0 }, |r| Resumed { since: CommitSeq(r.since), last: r.last });
         self.sessions.insert(port, Session::new(&hello.client, resumed, hello.durability.into()));
     }
 

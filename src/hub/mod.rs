@@ -231,7 +231,7 @@ impl Hub {
             sqlite: crate::engine::sqlite_version(),
             persistence,
             epoch: database.epoch(),
-            commit: database.published(),
+            commit: database.newest_commit().0,
             storage: database.storage_state(),
         };
         database.admit(port, &hello);

@@ -121,7 +121,16 @@ impl World {
     pub fn client(&mut self, client: &str, resume: Option<wire::Resume>) -> PortId {
         let (port, answer) = self.greet(client, resume);
         assert!(matches!(answer.body, Body::Welcome(_)), "{answer:?}");
+        self.settle();
         port
+    }
+
+    /// A new client, and the newest commit as its welcome tells.
+    pub fn welcome(&mut self, client: &str) -> (PortId, u64) {
+        match self.greet(client, None) {
+            (port, Answer { body: Body::Welcome(welcome), .. }) => (port, welcome.commit),
+            (_, answer) => panic!("welcome, not {answer:?}"),
+        }
     }
 
     /// Says hello, and takes whatever answer comes.
@@ -139,7 +148,7 @@ impl World {
             resume,
         };
         let id = self.send(port, Op::Hello(hello), &[]);
-        self.settle();
+        while !self.answers.contains_key(&(port, id)) && self.step() {}
         (port, self.take(port, id).expect("the hub answers hello"))
     }
 
