@@ -36,8 +36,8 @@ export interface Request { id: number; write?: number; answered?: number; op: Op
 export type Op =
   /**
    * First frame on a port, with id 1 on each, so that what is repeated after it has larger ids. `lock` is a Web Lock name the tab holds
-   * for its life ('' where locks are missing). A client that comes back says `resume`: the `commit` of its first welcome, and the number
-   * of its last write. → `welcome`
+   * for its life ('' where locks are missing). A client that comes back says `resume`: the `commit` of its first welcome, the number of
+   * its last write, and the epoch of the hub it was with: an older hub has been replaced. → `welcome`
    */
   | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; resume?: { since: number; last: number; epoch: number } } }
   /** One statement, payload: one value block. Inside transaction `tx` if given. → `rows` */
@@ -78,6 +78,7 @@ export interface Column { name: string; type: string | null }
 export interface ResultShape { columns: Column[]; rows: number; changes: number; last_insert_rowid: string }
 /** What a response may hold: exactly one of these. */
 export interface Bodies {
+  /** `commit`: the newest that is stored; every commit of this client will have a higher number, on whatever hub */
   welcome: { protocol: number; version: string; sqlite: string; persistence: 'indexeddb' | 'memory'; epoch: number; commit: number; storage: StorageState };
   /** payload: one value block */
   rows: ResultShape;

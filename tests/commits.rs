@@ -138,3 +138,61 @@ fn the_log_stays_bounded_while_tabs_never_stop_writing() {
     assert!(world.metrics(tab)["write_batch_bytes_max"] < 5 << 20, "no write of the checkpoint is large");
     assert!(worst_bytes < 8 * 200_000 && worst_records < 8 * 20, "{worst_bytes} bytes, {worst_records} records");
 }
+
+/// A world in which an import's last step has been submitted and not answered, and its request.
+fn importing() -> (World, PortId, u64) {
+    let (mut world, tab) = with(Limits::default());
+    world.exec(tab, "INSERT INTO t VALUES (1, NULL), (2, NULL)").unwrap();
+    let file = world.export(tab);
+    world.exec(tab, "DELETE FROM t").unwrap();
+    let id = world.send(tab, Op::Import(wire::Import { size: file.len() as u64 }), &[]);
+    world.send(tab, Op::Part(wire::Part { target: id, end: true }), &file);
+    world.step();
+    assert!(
+        matches!(&world.pending[0].1, StoreOp::Write(batch) if batch.writes.len() > 2),
+        "the step that replaces the database"
+    );
+    (world, tab, id)
+}
+
+// At stake: everything. An import that was given up while its last step was on its way had the new database deleted (found by the
+// exhaustive faults).
+#[test]
+fn an_import_whose_last_step_is_on_its_way_cannot_be_given_up_any_more() {
+    let give_up: [(&str, fn(&mut World, PortId, u64)); 3] = [
+        ("cancel", |world, tab, id| {
+            world.send(tab, Op::Cancel(wire::Cancel { target: id }), &[]);
+        }),
+        ("the tab's death", |world, tab, _| world.event(tabhub::hub::Event::Gone(tab))),
+        ("time", |world, _, _| {
+            world.now.set(world.now.get() + 40_000.0);
+            world.event(tabhub::hub::Event::Wake);
+        }),
+    ];
+    for (what, give_up) in give_up {
+        let (mut world, tab, id) = importing();
+        give_up(&mut world, tab, id);
+        world.settle();
+        let other = world.tab();
+        assert_eq!(world.count(other, "t"), 2, "after {what}");
+        world.exec(other, "INSERT INTO t VALUES (3, NULL)").unwrap();
+        let mut world = World::over(world.store);
+        let tab = world.tab();
+        assert_eq!(world.count(tab, "t"), 3, "after {what}, stored");
+        assert_eq!(world.query(tab, "PRAGMA integrity_check").unwrap(), [[text("ok")]]);
+    }
+}
+
+#[test]
+fn an_import_that_is_given_up_before_its_last_step_leaves_the_database_as_it_was() {
+    let (mut world, tab) = with(Limits::default());
+    world.exec(tab, "INSERT INTO t VALUES (1, NULL)").unwrap();
+    let file = world.export(tab);
+    let id = world.send(tab, Op::Import(wire::Import { size: file.len() as u64 }), &[]);
+    world.send(tab, Op::Part(wire::Part { target: id, end: false }), &file[..5000]);
+    world.event(tabhub::hub::Event::Gone(tab));
+    world.settle();
+    let other = world.tab();
+    assert_eq!(world.count(other, "t"), 1);
+    assert!(world.store.keys().all(|key| !matches!(key, tabhub::store::Key::Group(..))), "nothing of it is left");
+}

@@ -24,9 +24,7 @@ impl Database {
         if matches!(&self.slot, Slot::Transaction(open) if open.port == port) {
             self.end_transaction(&closed);
         }
-        if matches!(&self.slot, Slot::Import(turn) if turn.port == port) {
-            self.import_failed(&closed);
-        }
+        self.give_up_import(&closed, |turn| turn.port == port);
         self.end_streams(&closed, &|stream| stream.job.port == port);
         self.end_read_transactions(&closed, &|_, read| read.port == port);
         self.outbox.forget(port);
@@ -39,9 +37,7 @@ impl Database {
         for job in self.take_jobs(&|job| job.port == port && job.id == target) {
             self.fail_job(&job, &cancelled, None);
         }
-        if matches!(&self.slot, Slot::Import(turn) if turn.port == port && turn.id == target) {
-            self.import_failed(&cancelled);
-        }
+        self.give_up_import(&cancelled, |turn| turn.port == port && turn.id == target);
         self.end_streams(&cancelled, &|stream| stream.is(port, target));
     }
 
@@ -111,9 +107,7 @@ impl Database {
         if matches!(&self.slot, Slot::Transaction(open) if open.is_idle() && open.deadline <= now) {
             self.end_transaction(&idle);
         }
-        if matches!(&self.slot, Slot::Import(turn) if turn.deadline <= now) {
-            self.import_failed(&Error::Timeout("the next part of the import did not come".into()));
-        }
+        self.give_up_import(&Error::Timeout("the next part of the import did not come".into()), |turn| turn.deadline <= now);
         let busy: Vec<_> = self.inside_reads.iter().map(|(tx, _)| *tx).collect();
         self.end_read_transactions(&idle, &|tx, read| read.deadline <= now && !busy.contains(&tx));
     }

@@ -55,7 +55,8 @@ impl Database {
         if turn.port != port || turn.id != target || !turn.begun {
             return;
         }
-        turn.deadline = now + PART_MS;
+        // After the last part nothing is awaited but the store.
+        turn.deadline = if end { f64::INFINITY } else { now + PART_MS };
         let taken = self.pager.borrow_mut().import_part(bytes, end);
         if let Err(error) = taken {
             self.import_failed(&error);
@@ -70,7 +71,15 @@ impl Database {
         }
     }
 
-    /// Gives the import up; the database is as before.
+    /// Gives an import up that its tab has lost interest in, unless it is too late for that.
+    pub(super) fn give_up_import(&mut self, why: &Error, which: impl Fn(&ImportTurn) -> bool) {
+        let is_decided = self.pager.borrow().import_is_decided();
+        if !is_decided && matches!(&self.slot, Slot::Import(turn) if which(turn)) {
+            self.import_failed(why);
+        }
+    }
+
+    /// The import is over; the database is as before.
     pub(super) fn import_failed(&mut self, error: &Error) {
         if let Slot::Import(turn) = std::mem::replace(&mut self.slot, Slot::Free) {
             self.pager.borrow_mut().import_abort();

@@ -81,16 +81,19 @@ impl Database {
 
     /// Nothing can be read or written any more.
     fn fail_all(&mut self, error: &Error) {
-        let is_in_doubt = self.pager.borrow().is_in_doubt();
-        for held in self.take_held() {
-            let mut told = wire_error(error, None, None);
-            if is_in_doubt {
-                told.outcome = wire::Outcome::Unknown;
-            }
-            self.reply_now(held.port, held.id, Reply::bare(wire::Body::Error(told)));
+        let mut told = wire_error(error, None, None);
+        if self.pager.borrow().is_in_doubt() {
+            told.outcome = wire::Outcome::Unknown;
+        }
+        let mut waiting: Vec<_> = self.take_held().into_iter().map(|held| (held.port, held.id)).collect();
+        if let Slot::Import(turn) = &self.slot {
+            waiting.push((turn.port, turn.id));
+            self.slot = Slot::Free;
+        }
+        for (port, id) in waiting {
+            self.reply_now(port, id, Reply::bare(wire::Body::Error(told.clone())));
         }
         self.end_transaction(error);
-        self.import_failed(error);
         self.end_streams(error, &|_| true);
         self.end_read_transactions(error, &|_, _| true);
         for job in self.take_jobs(&|_| true) {

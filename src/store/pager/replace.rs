@@ -47,8 +47,17 @@ impl Pager {
         self.import.as_ref().map_or(0, Import::received)
     }
 
-    /// Gives the import up; the database stays as it was.
+    /// Whether the step that replaces the database is on its way: only the store can say now what becomes of the import.
+    #[must_use]
+    pub fn import_is_decided(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| matches!(writing.purpose, Purpose::FinishImport(_)))
+    }
+
+    /// Gives the import up; the database stays as it was. Not once it [is decided](Self::import_is_decided).
     pub fn import_abort(&mut self) {
+        if self.import_is_decided() {
+            return;
+        }
         if let Some(import) = self.import.take() {
             self.import_writes.clear();
             self.import_writes.push((Purpose::UndoImport, vec![import.undo()]));
