@@ -159,7 +159,8 @@ fn importing() -> (World, PortId, u64) {
 // exhaustive faults).
 #[test]
 fn an_import_whose_last_step_is_on_its_way_cannot_be_given_up_any_more() {
-    let give_up: [(&str, fn(&mut World, PortId, u64)); 3] = [
+    type GiveUp = fn(&mut World, PortId, u64);
+    let give_up: [(&str, GiveUp); 3] = [
         ("cancel", |world, tab, id| {
             world.send(tab, Op::Cancel(wire::Cancel { target: id }), &[]);
         }),

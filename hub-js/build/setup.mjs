@@ -15,6 +15,7 @@ const PACKAGES = [
   { program: 'clang', name: 'clang', for: 'build', reason: "it compiles SQLite's C to WebAssembly" },
   { program: 'llvm-ar', name: 'llvm', for: 'build', reason: 'it packs the WebAssembly objects of SQLite' },
   { program: 'chromium', name: 'chromium', for: 'tests', reason: 'the browser tests run in it' },
+  { program: 'firefox-esr', name: 'firefox-esr', for: 'tests', reason: 'the browser tests that kill something run in it too' },
   { program: 'sqlite3', name: 'sqlite3', for: 'tests', reason: 'the browser tests compare with the native SQLite' },
 ];
 

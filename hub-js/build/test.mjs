@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { setup } from './setup.mjs';
+import { simulate } from './sim.mjs';
 import { BuildError, duration, isInstalled, MINUTE, ROOT, run, runAsScript, wasmEnv } from './tools.mjs';
 
 const STEPS = [
@@ -15,10 +16,11 @@ const STEPS = [
   // In the release profile, so that the build after it finds SQLite's C compiled already.
   { name: 'clippy-wasm', act: () => run(['cargo', 'clippy', '--release', '--lib', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
   { name: 'rust', act: testRust },
+  { name: 'sim', act: () => simulate({ seeds: 2000 }) },
   { name: 'build', act: build },
   { name: 'types', act: () => run([join(ROOT, 'node_modules', '.bin', 'tsc'), '-p', ROOT, '--noEmit']) },
   { name: 'js', act: () => testNode('tests/js', 5 * MINUTE) },
-  { name: 'e2e', act: () => testNode('tests/e2e', 20 * MINUTE) },
+  { name: 'e2e', act: () => testNode('tests/e2e', 40 * MINUTE) },
 ];
 
 async function testRust() {

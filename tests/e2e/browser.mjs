@@ -1,12 +1,8 @@
 // A real browser on a profile folder, driven from Node. The tests call it; each engine has a driver of its own below this
 // interface, so a test never knows which engine it runs in. It never asserts anything and never outlives its process group.
-import { launchChromium } from './chromium.mjs';
-import { within } from './deadline.mjs';
-
-/** A driver: `launch({ profile })` → `{ pid, newPage(), quit(), exited }`; a page: `goto reload evaluate close crash console`. */
-const DRIVERS = { chromium: launchChromium };
-
-export const ENGINE = process.env.TABHUB_BROWSER ?? 'chromium';
+import { until, within } from './deadline.mjs';
+import { ENGINE, engineOf } from './engines.mjs';
+import { cpuTicks, killOne, workerOf } from './processes.mjs';
 
 const START_MS = 60_000;
 const LOAD_MS = 30_000;
@@ -30,10 +26,8 @@ function killGroup(pid) {
 
 /** Starts the browser. The same profile folder and the same server port give the same stored data again. */
 export async function launch({ profile, engine = ENGINE }) {
-  const driver = DRIVERS[engine];
-  if (!driver) throw new Error(`TABHUB_BROWSER=${engine}: no such driver; choose one of ${Object.keys(DRIVERS).join(', ')}`);
-  const process = await within(START_MS, `${engine} starting`, driver({ profile, onSpawn: (pid) => groups.add(pid) }));
-  return new Browser(process);
+  const started = engineOf(engine).launch({ profile, onSpawn: (pid) => groups.add(pid) });
+  return new Browser(await within(START_MS, `${engine} starting`, started));
 }
 
 class Browser {
@@ -58,6 +52,30 @@ class Browser {
     killGroup(this.#process.pid);
     await within(LOAD_MS, 'the killed browser to be gone', this.#process.exited);
     groups.delete(this.#process.pid);
+  }
+
+  /** The site's quota in bytes; undefined takes the limit away. Chromium only, as the next two. */
+  async setQuota(origin, bytes) {
+    await within(LOAD_MS, 'the quota to be set', this.#process.storage.quota(origin, bytes));
+  }
+
+  async clearSiteData(origin) {
+    await within(LOAD_MS, 'the site data to be cleared', this.#process.storage.clear(origin));
+  }
+
+  async loseStorageConnections() {
+    await within(LOAD_MS, 'the connections to be closed', this.#process.storage.loseConnections());
+  }
+
+  /** The process in which `work(ms)` is done, found by its CPU time: it must keep it busy for so long. */
+  async processOf(work) {
+    return workerOf(this.#process.pid, work);
+  }
+
+  /** SIGKILL to one process of the browser, which goes on without it. */
+  async killProcess(pid) {
+    killOne(this.#process.pid, pid);
+    await until(LOAD_MS, `process ${pid} to be gone`, async () => !cpuTicks(this.#process.pid).has(pid));
   }
 
   /** Quits as a user does; what does not quit in time is killed. */

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { difference } from './chinook.mjs';
 import { contentOf } from './content.mjs';
 import { until, within } from './deadline.mjs';
+import { heard, problemsOf } from './ledger.mjs';
 import { nativeIntegrity, nativeRows, nativeScript } from './native.mjs';
 
 const SCRIPT = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL); CREATE INDEX i ON t (b);";
@@ -63,6 +64,56 @@ test('nativeIntegrity() sees a damaged page', async () => {
     writeFileSync(file, bytes);
     assert.notEqual(nativeIntegrity(file), 'ok');
   });
+});
+
+/** What one tab said and left: two acks on each lane, one more insert under way. */
+const ledgerLines = ['insert', 'batch', 'transaction', 'update'].flatMap((lane) => [`ack 7 ${lane} 1`, `ack 7 ${lane} 2`]).concat('ack 7 large 1', 'ack 8 insert 9');
+
+const ledgerWrite = (lane, n, parts) => ({ tab: 7, lane, n, parts, different: parts, wrong: 0 });
+
+const ledgerFound = () => ({
+  writes: [1, 2].flatMap((n) => [ledgerWrite('insert', n, 1), ledgerWrite('batch', n, 3), ledgerWrite('transaction', n, 2)]),
+  counters: [{ tab: 7, value: 2 }],
+  shared: { value: 2, writes: 2, different: 2 },
+  large: [{ tab: 7, n: 1, parts: 80, different: 80 }],
+  integrity: 'ok',
+  check: [],
+});
+
+const WRONG_LEDGERS = {
+  'an acknowledged write is lost': (found) => found.writes.splice(3, 1),
+  'all writes of a lane are lost': (found) => (found.writes = found.writes.filter(({ lane }) => lane !== 'batch')),
+  'a write is there twice': (found) => (found.writes[0].parts = 2),
+  'a batch is half there': (found) => Object.assign(found.writes[1], { parts: 2, different: 2 }),
+  'a part stands in the place of another': (found) => (found.writes[1].different = 2),
+  'a gap before a write that was under way': (found) => found.writes.push(ledgerWrite('insert', 4, 1)),
+  'more is there than can have been attempted': (found) => found.writes.push(...[3, 4, 5].map((n) => ledgerWrite('batch', n, 3))),
+  'a row holds something else': (found) => (found.writes[2].wrong = 1),
+  'an update is lost': (found) => (found.counters[0].value = 1),
+  'an update was carried out twice too often': (found) => (found.counters[0].value = 4),
+  'a counter is gone': (found) => (found.counters = []),
+  'two transactions counted from the same number': (found) => (found.shared.value = 1),
+  'a large commit is torn': (found) => (found.large[0].parts = 79),
+  'a large commit is gone': (found) => (found.large = []),
+  'two large commits are there': (found) => found.large.push({ ...found.large[0], n: 2 }),
+  'the check finds damage': (found) => found.check.push('log record 7: its checksum does not agree'),
+  'SQLite finds damage': (found) => (found.integrity = 'row 1 missing from index entry_by_write'),
+};
+
+test('the ledger is judged: each way to lose, tear or repeat a write is seen', () => {
+  const said = heard(ledgerLines, [7]);
+  assert.deepEqual(problemsOf(said, ledgerFound(), [7], { open: false }), []);
+  const underWay = ledgerFound();
+  underWay.writes.push(ledgerWrite('insert', 3, 1));
+  underWay.counters[0].value = 3;
+  assert.deepEqual(problemsOf(said, underWay, [7], { open: true }), []);
+  assert.equal(problemsOf(said, underWay, [7], { open: false }).length, 2, 'nothing was under way');
+  for (const [name, spoil] of Object.entries(WRONG_LEDGERS)) {
+    const found = ledgerFound();
+    spoil(found);
+    assert.ok(problemsOf(said, found, [7], { open: true }).length > 0, name);
+  }
+  assert.deepEqual(problemsOf(heard([...ledgerLines, 'error 7 read: 1 inserts'], [7]), ledgerFound(), [7], { open: true }), ['error 7 read: 1 inserts']);
 });
 
 test('a wait ends at its deadline and says what was awaited', async () => {

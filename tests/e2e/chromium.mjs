@@ -35,6 +35,7 @@ export async function launchChromium({ profile, onSpawn }) {
     pid: child.pid,
     exited,
     newPage: async () => wrapPage(context, await context.newPage()),
+    storage: storageFaults(context),
     async quit() {
       const session = await browser.newBrowserCDPSession();
       await session.send('Browser.close').catch(() => {});
@@ -70,6 +71,27 @@ function readIfThere(file) {
     if (error.code === 'ENOENT') return '';
     throw error;
   }
+}
+
+/** What can befall stored data in this engine, done by the browser itself. */
+function storageFaults(context) {
+  let session;
+  // A page of its own: an override of the quota ends with the session that asked for it.
+  const open = async () => context.newCDPSession(await context.newPage());
+  const send = async (method, params) => (await (session ??= open())).send(method, params);
+  return {
+    /** `bytes` undefined: the browser's own quota again. */
+    quota: (origin, bytes) => send('Storage.overrideQuotaForOrigin', { origin, quotaSize: bytes }),
+    /** As a user does in the settings. */
+    clear: (origin) => send('Storage.clearDataForOrigin', { origin, storageTypes: 'all' }),
+    /** Every connection to IndexedDB is closed under its owner; what is stored stays. */
+    async loseConnections() {
+      const page = await context.newPage();
+      await page.goto('chrome://indexeddb-internals');
+      await page.click('.force-close');
+      await page.close();
+    },
+  };
 }
 
 function wrapPage(context, page) {

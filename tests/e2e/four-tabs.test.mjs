@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { CHINOOK_FILE, CHINOOK_TABLES, DERIVED, NO_CHINOOK, QUERIES, difference, typesOf } from './chinook.mjs';
 import { contentOf } from './content.mjs';
+import { EVERY_ENGINE } from './engines.mjs';
 import { nativeIntegrity, nativeRows, nativeScript } from './native.mjs';
 import { withWorld } from './world.mjs';
 
@@ -15,18 +16,20 @@ const INSERTS = 500;
 const INCREMENTS = 50;
 const STORM_MS = 120_000;
 
-test('four tabs share one database and the browser is killed', { timeout: 300_000, skip: NO_CHINOOK }, async (t) => {
-  await withWorld(t, async (world) => {
-    const tabs = await world.tabs(TABS, DATABASE);
-    await world.step('one tab imports Chinook, every tab sees it', () => importChinook(tabs));
-    await world.step('25 queries answer as the native library does', () => compareQueries(tabs, derivedCopy(world.folder)));
-    await world.step('2,000 inserts and 200 increments at once', () => storm(t, world, tabs));
-    await world.start();
-    const [first, second] = await world.tabs(2, DATABASE);
-    await world.step('after SIGKILL everything acknowledged is there', () => checkSurvivors(first, second, world.site.lines.all));
-    await world.step('the export is the same database for the native library', () => checkExport(world, first));
+for (const { engine, skip } of EVERY_ENGINE) {
+  test(`four tabs of ${engine} share one database and the browser is killed`, { timeout: 300_000, skip: skip || NO_CHINOOK }, async (t) => {
+    await withWorld(t, async (world) => {
+      const tabs = await world.tabs(TABS, DATABASE);
+      await world.step('one tab imports Chinook, every tab sees it', () => importChinook(tabs));
+      await world.step('25 queries answer as the native library does', () => compareQueries(tabs, derivedCopy(world.folder)));
+      await world.step('2,000 inserts and 200 increments at once', () => storm(t, world, tabs));
+      await world.start();
+      const [first, second] = await world.tabs(2, DATABASE);
+      await world.step('after SIGKILL everything acknowledged is there', () => checkSurvivors(first, second, world.site.lines.all));
+      await world.step('the export is the same database for the native library', () => checkExport(world, first));
+    }, { engine });
   });
-});
+}
 
 async function importChinook([first, ...others]) {
   await first.run(async () => {

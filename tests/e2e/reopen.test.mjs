@@ -3,21 +3,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './deadline.mjs';
+import { EVERY_ENGINE } from './engines.mjs';
 import { withWorld } from './world.mjs';
 
 const ITEMS = 30_000;
 const BODY_BYTES = 1_000;
 const WANTED = 12_345;
 
-test('a 30 MB database is read on demand after a restart', { timeout: 300_000 }, async (t) => {
-  await withWorld(t, async (world) => {
-    const before = await fill(await world.tab('big.db'));
-    await world.restart();
-    const tab = await world.tab('big.db');
-    await world.step('the first indexed row needs few blocks', () => readOne(t, tab, before.row));
-    await world.step('a full scan is right', () => readAll(t, tab, before.digest));
+for (const { engine, skip } of EVERY_ENGINE) {
+  test(`a 30 MB database is read on demand after a restart of ${engine}`, { timeout: 300_000, skip }, async (t) => {
+    await withWorld(t, async (world) => {
+      const before = await fill(await world.tab('big.db'));
+      await world.restart();
+      const tab = await world.tab('big.db');
+      await world.step('the first indexed row needs few blocks', () => readOne(t, tab, before.row));
+      await world.step('a full scan is right', () => readAll(t, tab, before.digest));
+    }, { engine });
   });
-});
+}
 
 async function fill(tab) {
   await tab.run(fillInPage, { items: ITEMS, bytes: BODY_BYTES }, 120_000);
@@ -43,11 +46,11 @@ async function checkpointed(tab) {
   let last = -1;
   await until(
     30_000,
-    'the log to stop shrinking',
+    'the background to write no more',
     async () => {
-      const { log_records } = await tab.run(() => db.metrics());
-      const steady = log_records === last;
-      last = log_records;
+      const { store_writes } = await tab.run(() => db.metrics());
+      const steady = store_writes === last;
+      last = store_writes;
       return steady;
     },
     1_000,

@@ -15,10 +15,10 @@ function removeFolder(folder) {
   folders.delete(folder);
 }
 
-/** Runs `body(world)` with the test's context `t`. */
-export async function withWorld(t, body, options) {
+/** Runs `body(world)` with the test's context `t`. `engine`: other than the usual one. The rest goes to the site. */
+export async function withWorld(t, body, { engine, ...options } = {}) {
   if (!existsSync(join(ROOT, 'dist/hub.wasm'))) throw new Error('dist/ is not built: run `npm run build` first');
-  const world = new World(t, await startSite(options));
+  const world = new World(t, engine, await startSite(options));
   try {
     await world.explain(() => body(world));
   } finally {
@@ -30,10 +30,12 @@ class World {
   folder = mkdtempSync(join(tmpdir(), 'tabhub-e2e-'));
   browser = null;
   #t;
+  #engine;
   #tabs = [];
 
-  constructor(t, site) {
+  constructor(t, engine, site) {
     this.#t = t;
+    this.#engine = engine;
     folders.add(this.folder);
     this.site = site;
   }
@@ -56,7 +58,7 @@ class World {
   /** (Re)starts the browser on the same profile; one that still runs is killed. */
   async start() {
     await this.browser?.kill9();
-    this.browser = await launch({ profile: join(this.folder, 'profile') });
+    this.browser = await launch({ profile: join(this.folder, 'profile'), engine: this.#engine });
   }
 
   /** A page with tabhub loaded and, if a name is given, the database open as `db`. */

@@ -1,0 +1,442 @@
+//! Log + checkpoint + cache ≡ a map, whatever is evicted, pinned, lost or crashed, with the real pager; and the memory of the
+//! clients' writes ≡ a map of its own.
+
+#[path = "sim/tamper.rs"]
+#[allow(dead_code, reason = "only one of them is for this seam")]
+mod tamper;
+
+use proptest::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
+use tabhub::error::Error;
+use tabhub::ids::{BlockNo, CommitSeq, GroupNo, OpId};
+use tabhub::store::memory::MemoryStore;
+use tabhub::store::sessions::{Found, Outcome, Resumed, Sessions};
+use tabhub::store::{Block, Durability, Limits, Lookup, Pager, Progress, StoreFailure, StoreOp, StoreReply};
+
+/// Blocks of the largest database: six groups.
+const BLOCKS: u32 = 90;
+const BLOCK_BYTES: usize = 4096;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Blocks with a new content, and the size of the database afterwards.
+    Publish(Vec<u32>, u32),
+    Pin,
+    Unpin(usize),
+    Read(usize),
+    /// So many operations of the store complete.
+    Run(usize),
+    /// The next operation of the store is refused.
+    Refuse,
+    /// The connection goes, with the next write applied or not.
+    Lose(bool),
+    Evict,
+    Fetch(u32),
+    Crash,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (prop::collection::vec(0..BLOCKS, 0..8), 1..BLOCKS).prop_map(|(blocks, size)| Step::Publish(blocks, size)),
+        3 => Just(Step::Pin),
+        2 => (0usize..8).prop_map(Step::Unpin),
+        4 => (0usize..8).prop_map(Step::Read),
+        8 => (0usize..5).prop_map(Step::Run),
+        1 => Just(Step::Refuse),
+        1 => any::<bool>().prop_map(Step::Lose),
+        3 => Just(Step::Evict),
+        2 => (0..BLOCKS).prop_map(Step::Fetch),
+        1 => Just(Step::Crash),
+    ]
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let bytes = prop::sample::select(vec![30_000, 100_000, 2_000_000]);
+    let (records, large) = (prop::sample::select(vec![2, 5, 500]), prop::sample::select(vec![10_000, 4_000_000]));
+    (bytes, records, large).prop_map(|(log_bytes, log_records, large_commit_bytes)| Limits {
+        log_bytes,
+        log_records,
+        large_commit_bytes,
+        part_bytes: 9_000,
+        ..Limits::default()
+    })
+}
+
+/// What a snapshot holds: the number of the content of each block, and the size.
+#[derive(Clone, Debug, Default)]
+struct Map {
+    blocks: BTreeMap<u32, u32>,
+    size: u32,
+}
+
+struct Run {
+    pager: Pager,
+    store: MemoryStore,
+    limits: Limits,
+    pending: VecDeque<(OpId, StoreOp)>,
+    /// By commit, from 0.
+    maps: Vec<Map>,
+    pinned: Vec<CommitSeq>,
+    contents: u32,
+    evictions: u32,
+    /// The negative control: the block groups hold newer blocks than the oldest snapshot.
+    past_snapshots: bool,
+}
+
+fn open(store: &mut MemoryStore, limits: Limits) -> Pager {
+    let Ok(StoreReply::Opened { header, sessions, log }) = store.run(StoreOp::Open) else { panic!("the store opens") };
+    Pager::recover(header, sessions.as_deref(), &log, limits).expect("the format is ours")
+}
+
+/// A block whose every byte pair tells its content's number.
+fn block(content: u32) -> Block {
+    content.to_le_bytes().repeat(BLOCK_BYTES / 4).into()
+}
+
+/// Which content a block has, whole.
+fn content(data: &[u8]) -> u32 {
+    let content = u32::from_le_bytes(data[..4].try_into().expect("four bytes"));
+    assert_eq!(data, &block(content)[..], "a block is of one content");
+    content
+}
+
+impl Run {
+    fn new(limits: Limits) -> Self {
+        let mut store = MemoryStore::new();
+        let pager = open(&mut store, limits);
+        let maps = vec![Map::default()];
+        Self {
+            pager,
+            store,
+            limits,
+            pending: VecDeque::new(),
+            maps,
+            pinned: vec![],
+            contents: 0,
+            evictions: 0,
+            past_snapshots: false,
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Publish(blocks, size) => self.publish(blocks, *size),
+            Step::Pin => {
+                let at = self.pager.durable();
+                self.pager.pin(at);
+                self.pinned.push(at);
+            }
+            Step::Unpin(at) if *at < self.pinned.len() => {
+                let at = self.pinned.swap_remove(*at);
+                self.pager.unpin(at);
+            }
+            Step::Read(at) if *at < self.pinned.len() => self.read(self.pinned[*at]),
+            Step::Unpin(_) | Step::Read(_) => {}
+            Step::Run(operations) => self.run(*operations),
+            Step::Refuse => {
+                self.complete(Some(StoreFailure::NotApplied(Error::full())));
+            }
+            Step::Lose(applied) => self.lose(*applied),
+            Step::Evict => (0..6).for_each(|group| self.evictions += u32::from(self.pager.evict(GroupNo(group)))),
+            Step::Fetch(block) => self.pager.fetch(&[BlockNo(*block)], 1),
+            Step::Crash => self.crash(),
+        }
+        self.collect();
+    }
+
+    fn run(&mut self, operations: usize) {
+        for _ in 0..operations {
+            self.complete(None);
+        }
+    }
+
+    fn publish(&mut self, blocks: &[u32], size: u32) {
+        let mut map = self.maps.last().expect("there is the empty one").clone();
+        map.blocks.retain(|block, _| *block < size);
+        map.size = size;
+        let mut pages = tabhub::store::Pages::default();
+        for number in blocks.iter().filter(|block| **block < size) {
+            self.contents += 1;
+            map.blocks.insert(*number, self.contents);
+            pages.insert(BlockNo(*number), block(self.contents));
+        }
+        let seq = self.pager.publish(pages, size, Durability::Strict);
+        assert_eq!(seq.0, self.maps.len() as u64, "commits are numbered without gaps");
+        self.maps.push(map);
+    }
+
+    fn collect(&mut self) {
+        self.pending.extend(self.pager.take_ops());
+    }
+
+    /// Completes one operation, truthfully or with a failure; false where there is none.
+    fn complete(&mut self, failure: Option<StoreFailure>) -> bool {
+        self.collect();
+        let Some((id, op)) = self.pending.pop_front() else { return false };
+        let result = failure.map_or_else(|| self.store.run(op), Err);
+        if self.past_snapshots {
+            tamper::fold_everything(&mut self.store, self.pager.header().epoch);
+        }
+        for progress in self.pager.complete(id, result) {
+            match progress {
+                Progress::CommitsLost(_) => self.roll_back(),
+                Progress::Disconnected(_) => {
+                    self.pending.clear();
+                    self.pager.reopen();
+                }
+                // Lost, then refused: nobody knows whether it was applied, and a fresh hub has to look.
+                Progress::Failed(Error::Poisoned(_)) => self.crash(),
+                Progress::Failed(error) | Progress::Damaged(error) => panic!("{error}"),
+                _ => {}
+            }
+        }
+        self.collect();
+        true
+    }
+
+    fn roll_back(&mut self) {
+        let durable = self.pager.durable();
+        self.maps.truncate(usize::try_from(durable.0).expect("small") + 1);
+    }
+
+    fn lose(&mut self, applied: bool) {
+        self.collect();
+        if let Some((_, op)) = self.pending.front().filter(|_| applied) {
+            drop(self.store.run(op.clone()));
+        }
+        self.complete(Some(StoreFailure::Lost(Error::Storage("gone".into()))));
+    }
+
+    /// Only what the store holds survives: a prefix of the commits, with every durable one.
+    fn crash(&mut self) {
+        let (durable, published) = (self.pager.durable(), self.pager.published());
+        self.pending.clear();
+        self.pinned.clear();
+        self.pager = open(&mut self.store, self.limits);
+        assert!(self.pager.damage().is_none(), "{:?}", self.pager.damage());
+        assert!((durable..=published).contains(&self.pager.durable()));
+        self.roll_back();
+        self.read(self.pager.durable());
+    }
+
+    /// Reads a whole snapshot, which nobody else holds on to unless it is pinned.
+    fn read(&mut self, at: CommitSeq) {
+        self.pager.pin(at);
+        let map = self.maps[usize::try_from(at.0).expect("small")].clone();
+        assert_eq!(self.pager.blocks_at(at), map.size, "size at {at:?}");
+        for number in 0..map.size {
+            let expected = map.blocks.get(&number);
+            match self.look_up(BlockNo(number), at) {
+                Lookup::Data(data) => assert_eq!(Some(content(&data)), expected.copied(), "block {number} at {at:?}"),
+                Lookup::Zeros => assert_eq!(expected, None, "block {number} at {at:?}"),
+                Lookup::Miss => unreachable!("it was fetched"),
+            }
+        }
+        self.pager.unpin(at);
+    }
+
+    fn look_up(&mut self, number: BlockNo, at: CommitSeq) -> Lookup {
+        loop {
+            match self.pager.lookup(number, at) {
+                Lookup::Miss => {
+                    self.pager.fetch(&[number], 0);
+                    assert!(self.complete(None), "a missing block is fetched");
+                }
+                found => return found,
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    // At stake: a block of another commit under a snapshot is corruption that no checksum notices.
+    #[test]
+    fn every_snapshot_reads_its_own_map_whatever_happens(limits in limits(), steps in prop::collection::vec(step(), 1..150)) {
+        let mut run = Run::new(limits);
+        for step in &steps {
+            run.take(step);
+        }
+        for at in run.pinned.clone() {
+            run.read(at);
+        }
+        while run.complete(None) {}
+        prop_assert_eq!(run.pager.durable(), run.pager.published());
+        run.crash();
+    }
+}
+
+/// Snapshots whose groups are not in memory, while later commits change blocks of the same groups.
+fn read_back_under_pinned_snapshots(past_snapshots: bool) -> Run {
+    let mut run = Run { past_snapshots, ..Run::new(Limits { log_records: 2, ..Limits::default() }) };
+    let write = |round: u32| Step::Publish((0..60).filter(|n| n % 3 == round % 3).collect(), 60);
+    for round in 0..20 {
+        let checkpoint = [write(round), Step::Run(9), write(round + 1), Step::Run(9)];
+        let snapshot = [Step::Evict, Step::Pin, write(round + 2), Step::Run(1), Step::Read(0), Step::Unpin(0)];
+        checkpoint.iter().chain(&snapshot).for_each(|step| run.take(step));
+    }
+    run
+}
+
+// What the property above is worth depends on how far its steps get.
+#[test]
+fn evicted_groups_are_read_back_under_a_pinned_snapshot() {
+    let run = read_back_under_pinned_snapshots(false);
+    let counters = run.pager.counters();
+    assert!(
+        run.evictions > 10 && counters.checkpoints > 3 && counters.blocks_read > 60,
+        "{} evictions, {counters:?}",
+        run.evictions
+    );
+}
+
+// The negative control: what the readers of a snapshot must never meet.
+#[test]
+#[should_panic(expected = "block")]
+fn a_checkpoint_past_a_snapshot_is_caught() {
+    read_back_under_pinned_snapshots(true);
+}
+
+// ---- the memory of writes
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// The client carries its next write out.
+    Write(usize),
+    /// The client has its answers up to its last durable write.
+    Answered(usize),
+    /// What waits leaves with a commit record, and is stored or refused.
+    Leave(bool),
+    Checkpoint,
+    Crash,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => (0usize..5).prop_map(Event::Write),
+        1 => (0usize..5).prop_map(Event::Answered),
+        5 => prop::bool::weighted(0.85).prop_map(Event::Leave),
+        1 => Just(Event::Checkpoint),
+        1 => Just(Event::Crash),
+    ]
+}
+
+#[derive(Clone, Debug, Default)]
+struct Client {
+    /// Number and commit of each write that was carried out.
+    writes: Vec<(u64, CommitSeq)>,
+    last: u64,
+    answered: u64,
+}
+
+struct Memory {
+    sessions: Sessions,
+    limits: Limits,
+    checkpoint: Option<Vec<u8>>,
+    sections: Vec<Vec<u8>>,
+    clients: Vec<Client>,
+    published: CommitSeq,
+    durable: CommitSeq,
+}
+
+impl Memory {
+    fn new(limits: Limits) -> Self {
+        let sessions = Sessions::recover(None, limits).expect("there is nothing to misread");
+        let (clients, zero) = (vec![Client::default(); 5], CommitSeq(0));
+        Self { sessions, limits, checkpoint: None, sections: vec![], clients, published: zero, durable: zero }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Write(at) => self.write(*at),
+            Event::Answered(at) => {
+                let (client, durable) = (&mut self.clients[*at], self.durable);
+                let open = client.writes.iter().find(|(_, after)| *after > durable).map_or(client.last, |(number, _)| number - 1);
+                client.answered = client.answered.max(open);
+            }
+            Event::Leave(stored) => {
+                let section = self.sessions.take_section();
+                if *stored {
+                    self.sections.push(section);
+                    self.sessions.stored();
+                    self.durable = self.published;
+                } else {
+                    self.sessions.revert_to(self.durable);
+                    self.forget_the_undone();
+                }
+            }
+            Event::Checkpoint => {
+                self.checkpoint = Some(self.sessions.snapshot(self.durable));
+                self.sections.clear();
+            }
+            Event::Crash => {
+                self.sessions = Sessions::recover(self.checkpoint.as_deref(), self.limits).expect("it was written by us");
+                self.sections.iter().for_each(|section| self.sessions.apply(section).expect("it was written by us"));
+                self.forget_the_undone();
+            }
+        }
+    }
+
+    fn write(&mut self, at: usize) {
+        self.published = self.published.next();
+        let client = &mut self.clients[at];
+        client.last += 1;
+        let resumed = Resumed { since: CommitSeq(0), last: client.last };
+        let (number, after) = (client.last, self.published);
+        client.writes.push((number, after));
+        let (name, bytes) = (format!("client-{at}"), format!("{at} {number}").into_bytes());
+        let outcome = Outcome { client: &name, resumed, number, answered: client.answered, is_final: true, bytes, after };
+        self.sessions.keep(outcome);
+    }
+
+    fn forget_the_undone(&mut self) {
+        self.published = self.durable;
+        for client in &mut self.clients {
+            client.writes.retain(|(_, after)| *after <= self.durable);
+        }
+    }
+
+    /// What was carried out is never new, and nobody gets the reply to another write.
+    fn check(&self) {
+        for (at, client) in self.clients.iter().enumerate() {
+            let resumed = Resumed { since: CommitSeq(0), last: client.last };
+            for number in client.answered + 1..=client.last {
+                let found = self.sessions.find(&format!("client-{at}"), number, resumed);
+                let carried_out = client.writes.iter().any(|(n, _)| *n == number);
+                match &found {
+                    Found::Reply(bytes, _) => assert_eq!((&**bytes, carried_out), (format!("{at} {number}").as_bytes(), true)),
+                    Found::New => assert!(!carried_out, "client {at} would repeat write {number}"),
+                    Found::Forgotten => {}
+                    Found::Progress(..) => panic!("{found:?} of a write that is no script"),
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    // At stake: a write whose memory is lost in silence is carried out twice.
+    #[test]
+    fn whatever_was_carried_out_is_never_taken_for_new(sessions in 1usize..6, events in prop::collection::vec(event(), 1..80)) {
+        let mut memory = Memory::new(Limits { sessions, ..Limits::default() });
+        for event in &events {
+            memory.take(event);
+            memory.check();
+        }
+    }
+
+    #[test]
+    fn any_damage_to_the_stored_memory_is_noticed(at in any::<prop::sample::Index>(), mask in 1u8..) {
+        let mut memory = Memory::new(Limits::default());
+        (0..5).for_each(|client| memory.take(&Event::Write(client)));
+        memory.take(&Event::Leave(true));
+        let good = memory.sessions.snapshot(memory.durable);
+        prop_assert!(Sessions::recover(Some(&good), memory.limits).is_ok());
+        let at = at.index(good.len());
+        let mut bad = good.clone();
+        bad[at] ^= mask;
+        prop_assert!(Sessions::recover(Some(&bad), memory.limits).is_err());
+        prop_assert!(Sessions::recover(Some(&good[..at]), memory.limits).is_err());
+    }
+}
