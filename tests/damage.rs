@@ -171,3 +171,21 @@ fn a_read_of_a_fenced_hub_fails_instead_of_mixing_two_states() {
     world.settle();
     assert_eq!(world.rows(tab, id).unwrap_err().code, "HUB_FENCED");
 }
+
+// At stake: everybody is answered. A write that waited for its blocks while another's commit found no room was forgotten (found by
+// the simulation, seed 17802).
+#[test]
+fn a_write_that_waits_for_its_blocks_goes_on_when_anothers_commit_is_lost() {
+    let mut world = World::over(stored());
+    let (one, two) = (world.tab(), world.tab());
+    world.query(one, "SELECT * FROM other").unwrap();
+    let lost = world.ask_exec(one, "INSERT INTO other VALUES (10, 'no room')", None);
+    let waits = world.ask_exec(two, "UPDATE t SET pad = NULL WHERE id = 200", None);
+    let at = world.pending.iter().position(|(_, op)| matches!(op, StoreOp::Write(_))).expect("the commit is on its way");
+    assert!(world.pending.iter().any(|(_, op)| matches!(op, StoreOp::ReadGroups { .. })), "the other waits for a block");
+    world.pending.swap(0, at);
+    world.answer_store(Err(tabhub::store::StoreFailure::NotApplied(tabhub::error::Error::full())));
+    world.settle();
+    assert_eq!(world.done(one, lost).unwrap_err().code, "SQLITE_FULL");
+    assert!(world.done(two, waits).is_ok());
+}

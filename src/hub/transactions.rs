@@ -211,6 +211,7 @@ impl Database {
 
     /// Rolls the open write transaction back; what waits in it gets the reason, and so does whatever comes later.
     pub(super) fn end_transaction(&mut self, why: &Error) {
+        let Slot::Transaction(_) = &self.slot else { return };
         let Slot::Transaction(mut open) = std::mem::replace(&mut self.slot, Slot::Free) else { return };
         if let Some(writer) = &mut self.writer {
             writer.rollback();
