@@ -152,13 +152,16 @@ impl Run {
 
     fn publish(&mut self, blocks: &[u32], size: u32) {
         let mut map = self.maps.last().expect("there is the empty one").clone();
+        // What a database grows by is written, or nobody ever reads it: that is all that the log promises of blocks which commits
+        // of one record cut off and grow again.
+        let grown = map.size..size;
         map.blocks.retain(|block, _| *block < size);
         map.size = size;
         let mut pages = tabhub::store::Pages::default();
-        for number in blocks.iter().filter(|block| **block < size) {
+        for number in grown.chain(blocks.iter().copied()).filter(|block| *block < size) {
             self.contents += 1;
-            map.blocks.insert(*number, self.contents);
-            pages.insert(BlockNo(*number), block(self.contents));
+            map.blocks.insert(number, self.contents);
+            pages.insert(BlockNo(number), block(self.contents));
         }
         let seq = self.pager.publish(pages, size, Durability::Strict);
         assert_eq!(seq.0, self.maps.len() as u64, "commits are numbered without gaps");
@@ -269,12 +272,13 @@ proptest! {
 
 /// Snapshots whose groups are not in memory, while later commits change blocks of the same groups.
 fn read_back_under_pinned_snapshots(past_snapshots: bool) -> Run {
-    let mut run = Run { past_snapshots, ..Run::new(Limits { log_records: 2, ..Limits::default() }) };
+    let mut run = Run { past_snapshots, ..Run::new(Limits { log_records: 1, ..Limits::default() }) };
     let write = |round: u32| Step::Publish((0..60).filter(|n| n % 3 == round % 3).collect(), 60);
     for round in 0..20 {
-        let checkpoint = [write(round), Step::Run(9), write(round + 1), Step::Run(9)];
-        let snapshot = [Step::Evict, Step::Pin, write(round + 2), Step::Run(1), Step::Read(0), Step::Unpin(0)];
-        checkpoint.iter().chain(&snapshot).for_each(|step| run.take(step));
+        // Everything is in the groups, and nothing in memory, when the snapshot is taken; then a commit goes past it.
+        let before = [write(round), Step::Run(9), Step::Evict, Step::Pin];
+        let after = [write(round + 1), Step::Run(1), Step::Read(0), Step::Unpin(0)];
+        before.iter().chain(&after).for_each(|step| run.take(step));
     }
     run
 }
