@@ -24,13 +24,14 @@ fn tabhub<S: AsRef<OsStr>>(args: &[S]) -> Ran {
     Ran { code: output.status.code().expect("it ends by itself"), out: text(output.stdout), err: text(output.stderr) }
 }
 
+fn arguments<'a>(command: &'a str, paths: &[&'a Path], flags: &'a [&str]) -> Vec<&'a OsStr> {
+    let paths = paths.iter().map(|path| path.as_os_str());
+    [OsStr::new(command)].into_iter().chain(paths).chain(flags.iter().map(OsStr::new)).collect()
+}
+
 /// Runs a command over paths, and expects it to do well.
 fn fine(command: &str, paths: &[&Path], flags: &[&str]) -> String {
-    let args: Vec<&OsStr> = [OsStr::new(command)]
-        .into_iter()
-        .chain(paths.iter().map(|p| p.as_os_str()))
-        .chain(flags.iter().map(OsStr::new))
-        .collect();
+    let args = arguments(command, paths, flags);
     let ran = tabhub(&args);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}: {}", ran.out);
     ran.out
@@ -38,11 +39,7 @@ fn fine(command: &str, paths: &[&Path], flags: &[&str]) -> String {
 
 /// As [`fine`], but expects it to fail; returns both outputs.
 fn fails(command: &str, paths: &[&Path], flags: &[&str]) -> String {
-    let args: Vec<&OsStr> = [OsStr::new(command)]
-        .into_iter()
-        .chain(paths.iter().map(|p| p.as_os_str()))
-        .chain(flags.iter().map(OsStr::new))
-        .collect();
+    let args = arguments(command, paths, flags);
     let ran = tabhub(&args);
     assert_eq!(ran.code, 1, "{args:?}: {}{}", ran.out, ran.err);
     ran.out + &ran.err

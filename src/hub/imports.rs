@@ -81,7 +81,7 @@ impl Database {
 
     /// The import is over; the database is as before.
     pub(super) fn import_failed(&mut self, error: &Error) {
-        if let Slot::Import(turn) = std::mem::replace(&mut self.slot, Slot::Free) {
+        if let Some(turn) = self.slot.take_import() {
             self.pager.borrow_mut().import_abort();
             self.fail(turn.port, turn.id, error);
         }
@@ -100,7 +100,7 @@ impl Database {
         // What they wait for were the old database's blocks, and its fetches went with it.
         self.reads.iter_mut().chain(self.inside_reads.iter_mut().map(|(_, job)| job)).for_each(|job| job.misses.clear());
         self.turns.iter_mut().for_each(|job| job.misses.clear());
-        if let Slot::Import(turn) = std::mem::replace(&mut self.slot, Slot::Free) {
+        if let Some(turn) = self.slot.take_import() {
             self.reply_now(turn.port, turn.id, Reply::done(0, 0));
         }
     }

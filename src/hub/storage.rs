@@ -86,10 +86,7 @@ impl Database {
             told.outcome = wire::Outcome::Unknown;
         }
         let mut waiting: Vec<_> = self.take_held().into_iter().map(|held| (held.port, held.id)).collect();
-        if let Slot::Import(turn) = &self.slot {
-            waiting.push((turn.port, turn.id));
-            self.slot = Slot::Free;
-        }
+        waiting.extend(self.slot.take_import().map(|turn| (turn.port, turn.id)));
         for (port, id) in waiting {
             self.reply_now(port, id, Reply::bare(wire::Body::Error(told.clone())));
         }

@@ -211,8 +211,7 @@ impl Database {
 
     /// Rolls the open write transaction back; what waits in it gets the reason, and so does whatever comes later.
     pub(super) fn end_transaction(&mut self, why: &Error) {
-        let Slot::Transaction(_) = &self.slot else { return };
-        let Slot::Transaction(mut open) = std::mem::replace(&mut self.slot, Slot::Free) else { return };
+        let Some(mut open) = self.slot.take_transaction() else { return };
         if let Some(writer) = &mut self.writer {
             writer.rollback();
         }
@@ -237,7 +236,7 @@ impl Database {
                 _ => None,
             };
             let Some(step) = step else { return };
-            if let Slot::Transaction(open) = std::mem::replace(&mut self.slot, Slot::Free) {
+            if let Some(open) = self.slot.take_transaction() {
                 self.take_step(open, step, now);
             }
         }

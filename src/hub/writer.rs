@@ -20,6 +20,30 @@ pub enum Slot {
     Import(ImportTurn),
 }
 
+impl Slot {
+    /// Takes the transaction out, if it is one; whoever else has the writer keeps it.
+    pub fn take_transaction(&mut self) -> Option<Transaction> {
+        match std::mem::replace(self, Slot::Free) {
+            Slot::Transaction(open) => Some(open),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Takes the import out, if it is one; whoever else has the writer keeps it.
+    pub fn take_import(&mut self) -> Option<ImportTurn> {
+        match std::mem::replace(self, Slot::Free) {
+            Slot::Import(turn) => Some(turn),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
 impl Database {
     /// Gives the writer to whoever is next, for as long as turns end at once.
     pub(super) fn pump_writer(&mut self, now: f64) {

@@ -4,14 +4,8 @@
 use super::driver::Answer;
 use super::error::{LocalError, Result};
 use crate::error::Error;
+use crate::wire::value::{BLOB, INTEGER_F64, INTEGER_I64, NULL, REAL, TEXT};
 use crate::wire::{Body, Op, Request, Response, Value};
-
-const NULL: u8 = 0;
-const INTEGER_F64: u8 = 1;
-const INTEGER_I64: u8 = 2;
-const REAL: u8 = 3;
-const TEXT: u8 = 4;
-const BLOB: u8 = 5;
 
 pub fn encode_request(id: u64, op: Op, payload: &[u8]) -> Vec<u8> {
     let header = serde_json::to_vec(&Request { id, write: None, answered: None, op }).expect("a request is JSON");

@@ -10,7 +10,7 @@ mod frame;
 mod json;
 mod message;
 mod op;
-mod value;
+pub(crate) mod value;
 
 pub use body::body_text;
 pub use frame::{FrameError, decode_request, encode_response, encode_stored};

@@ -5,12 +5,12 @@
 
 use super::frame::{FrameError, padded};
 
-const NULL: u8 = 0;
-const INTEGER_F64: u8 = 1;
-const INTEGER_I64: u8 = 2;
-const REAL: u8 = 3;
-const TEXT: u8 = 4;
-const BLOB: u8 = 5;
+pub(crate) const NULL: u8 = 0;
+pub(crate) const INTEGER_F64: u8 = 1;
+pub(crate) const INTEGER_I64: u8 = 2;
+pub(crate) const REAL: u8 = 3;
+pub(crate) const TEXT: u8 = 4;
+pub(crate) const BLOB: u8 = 5;
 
 const HEADER_BYTES: usize = 24;
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
