@@ -1,5 +1,5 @@
 /**
- * `npm run kill [-- --rounds N] [--engine chromium|firefox] [--what browser|hub] [--seed N]`: builds, then kills the browser, or only the
+ * `npm run kill [-- --rounds N] [--engine chromium|firefox|webkit] [--what browser|hub] [--seed N]`: builds, then kills the browser, or only the
  * hub's process, again and again while four tabs write, and looks for what was acknowledged. `npm test` does the same for a few rounds.
  */
 import { parseArgs } from 'node:util';
@@ -8,7 +8,7 @@ import { setup } from './setup.mjs';
 import { BuildError, MINUTE, run, runAsScript } from './tools.mjs';
 
 const TESTS = { browser: 'tests/e2e/kill.test.mjs', hub: 'tests/e2e/hub-killed.test.mjs' };
-const ENGINES = ['chromium', 'firefox'];
+const ENGINES = ['chromium', 'firefox', 'webkit'];
 const OPTIONS = { rounds: { type: 'string', default: '50' }, engine: { type: 'string' }, what: { type: 'string' }, seed: { type: 'string' } };
 
 runAsScript(import.meta.url, async (args) => {

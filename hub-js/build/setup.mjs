@@ -16,6 +16,9 @@ const PACKAGES = [
   { program: 'llvm-ar', name: 'llvm', for: 'build', reason: 'it packs the WebAssembly objects of SQLite' },
   { program: 'chromium', name: 'chromium', for: 'tests', reason: 'the browser tests run in it' },
   { program: 'firefox-esr', name: 'firefox-esr', for: 'tests', reason: 'the browser tests that kill something run in it too' },
+  // MiniBrowser, which the tests start, lies on no PATH; the package's other program does.
+  { program: 'WebKitWebDriver', name: 'webkit2gtk-driver', for: 'tests', reason: 'one browser test runs in its MiniBrowser' },
+  { program: 'Xvfb', name: 'xvfb', for: 'tests', reason: 'MiniBrowser needs a screen' },
   { program: 'sqlite3', name: 'sqlite3', for: 'tests', reason: 'the browser tests compare with the native SQLite' },
 ];
 

@@ -11,9 +11,9 @@ const WORK_MS = 300;
 /** Each process of the group with the CPU time it has used, in ticks. */
 export function cpuTicks(group) {
   const ticks = new Map();
-  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    const stat = readStat(name);
-    if (stat && stat.group === group && stat.state !== 'Z') ticks.set(Number(name), stat.ticks);
+  for (const pid of pids()) {
+    const stat = readStat(pid);
+    if (stat && stat.group === group && stat.state !== 'Z') ticks.set(Number(pid), stat.ticks);
   }
   return ticks;
 }
@@ -36,14 +36,27 @@ export function killOne(group, pid) {
   process.kill(pid, 'SIGKILL');
 }
 
+/** Every process that was started with `folder` in its environment, also one that left its group. */
+export function processesNaming(folder) {
+  return pids().filter((pid) => readProc(pid, 'environ')?.includes(folder));
+}
+
+const pids = () => readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
+
 /** See proc(5): the fields after the program's name, which may hold spaces and brackets. */
 function readStat(pid) {
+  const text = readProc(pid, 'stat');
+  if (text === undefined) return undefined;
+  const [state, , group, , , , , , , , , user, system] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state, group: Number(group), ticks: Number(user) + Number(system) };
+}
+
+/** Undefined for a process that is gone, or another user's. */
+function readProc(pid, file) {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [state, , group, , , , , , , , , user, system] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state, group: Number(group), ticks: Number(user) + Number(system) };
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {
-    if (error.code === 'ENOENT' || error.code === 'ESRCH') return undefined;
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(error.code)) return undefined;
     throw error;
   }
 }
