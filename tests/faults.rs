@@ -36,6 +36,8 @@ const LIMITS: Limits = Limits {
     sessions: 16,
     reply_bytes: 1_000,
     replies_bytes: 20_000,
+    cache_bytes: 4 << 20,
+    pinned_bytes: 4 << 20,
 };
 
 fn plan(acts: Vec<Act>) -> Plan {

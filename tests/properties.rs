@@ -8,7 +8,7 @@ mod tamper;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use tabhub::error::Error;
-use tabhub::ids::{BlockNo, CommitSeq, GroupNo, OpId};
+use tabhub::ids::{BlockNo, CommitSeq, OpId};
 use tabhub::store::memory::MemoryStore;
 use tabhub::store::sessions::{Found, Outcome, Resumed, Sessions};
 use tabhub::store::{Block, Durability, Limits, Lookup, Pager, Progress, StoreFailure, StoreOp, StoreReply};
@@ -32,6 +32,12 @@ enum Step {
     Lose(bool),
     Evict,
     Fetch(u32),
+    /// Blocks to stay in memory, and the oldest of those no longer.
+    Hold(Vec<u32>),
+    Release,
+    /// The cache's budget, in blocks.
+    Budget(usize),
+    Warm,
     Crash,
 }
 
@@ -46,6 +52,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Lose),
         3 => Just(Step::Evict),
         2 => (0..BLOCKS).prop_map(Step::Fetch),
+        2 => prop::collection::vec(0..BLOCKS, 1..20).prop_map(Step::Hold),
+        2 => Just(Step::Release),
+        1 => prop::sample::select(vec![0, 1, 5, 20, 60, 8000]).prop_map(Step::Budget),
+        1 => Just(Step::Warm),
         1 => Just(Step::Crash),
     ]
 }
@@ -53,7 +63,9 @@ fn step() -> impl Strategy<Value = Step> {
 fn limits() -> impl Strategy<Value = Limits> {
     let bytes = prop::sample::select(vec![30_000, 100_000, 2_000_000]);
     let (records, large) = (prop::sample::select(vec![2, 5, 500]), prop::sample::select(vec![10_000, 4_000_000]));
-    (bytes, records, large).prop_map(|(log_bytes, log_records, large_commit_bytes)| Limits {
+    let cache = prop::sample::select(vec![0, 5_000, 30_000, 300_000, 32 << 20]);
+    (bytes, records, large, cache).prop_map(|(log_bytes, log_records, large_commit_bytes, cache_bytes)| Limits {
+        cache_bytes,
         log_bytes,
         log_records,
         large_commit_bytes,
@@ -78,7 +90,8 @@ struct Run {
     maps: Vec<Map>,
     pinned: Vec<CommitSeq>,
     contents: u32,
-    evictions: u32,
+    evictions: usize,
+    held: VecDeque<Vec<BlockNo>>,
     /// The negative control: the block groups hold newer blocks than the oldest snapshot.
     past_snapshots: bool,
 }
@@ -114,6 +127,7 @@ impl Run {
             pinned: vec![],
             contents: 0,
             evictions: 0,
+            held: VecDeque::new(),
             past_snapshots: false,
         }
     }
@@ -137,11 +151,31 @@ impl Run {
                 self.complete(Some(StoreFailure::NotApplied(Error::full())));
             }
             Step::Lose(applied) => self.lose(*applied),
-            Step::Evict => (0..6).for_each(|group| self.evictions += u32::from(self.pager.evict(GroupNo(group)))),
+            Step::Evict => self.evictions += self.pager.evict_all_clean(),
             Step::Fetch(block) => self.pager.fetch(&[BlockNo(*block)], 1),
+            Step::Hold(blocks) => {
+                let blocks: Vec<_> = blocks.iter().copied().map(BlockNo).collect();
+                self.pager.hold(&blocks);
+                self.held.push_back(blocks);
+            }
+            Step::Release => {
+                let blocks = self.held.pop_front().unwrap_or_default();
+                self.pager.release(&blocks);
+            }
+            Step::Budget(blocks) => self.pager.set_cache_bytes(blocks * BLOCK_BYTES),
+            Step::Warm => drop(self.pager.warm()),
             Step::Crash => self.crash(),
         }
         self.collect();
+        self.is_within_its_budget();
+    }
+
+    /// Beside the log and what is held, the cache keeps to its budget.
+    fn is_within_its_budget(&self) {
+        let figures = self.pager.cache_figures();
+        let unheld = figures.bytes.saturating_sub(figures.pinned_bytes);
+        let within = figures.bytes + figures.log_resident_bytes <= figures.bytes_max || unheld <= figures.bytes_max / 8;
+        assert!(within, "{figures:?}");
     }
 
     fn run(&mut self, operations: usize) {
@@ -215,6 +249,7 @@ impl Run {
         let (durable, published) = (self.pager.durable(), self.pager.published());
         self.pending.clear();
         self.pinned.clear();
+        self.held.clear();
         self.pager = open(&mut self.store, self.limits);
         assert!(self.pager.damage().is_none(), "{:?}", self.pager.damage());
         assert!((durable..=published).contains(&self.pager.durable()));
@@ -239,15 +274,18 @@ impl Run {
     }
 
     fn look_up(&mut self, number: BlockNo, at: CommitSeq) -> Lookup {
-        loop {
+        self.pager.hold(&[number]);
+        let found = loop {
             match self.pager.lookup(number, at) {
                 Lookup::Miss => {
                     self.pager.fetch(&[number], 0);
                     assert!(self.complete(None), "a missing block is fetched");
                 }
-                found => return found,
+                found => break found,
             }
-        }
+        };
+        self.pager.release(&[number]);
+        found
     }
 }
 

@@ -205,7 +205,7 @@ impl Database {
         if job.tries < DOUBLINGS_MAX {
             pager.fetch(&blocks, (1 << job.tries) - 1);
         } else {
-            pager.fetch_all();
+            pager.fetch_all(&blocks);
         }
         job.tries += 1;
         job.misses = blocks;

@@ -9,7 +9,7 @@ impl Database {
     pub(super) fn metrics(&self) -> wire::Figures {
         let pager = self.pager.borrow();
         let (resident, log_bytes, log_records) = pager.sizes();
-        let (c, large) = (pager.counters(), pager.large_commit());
+        let (c, large, cache) = (pager.counters(), pager.large_commit(), pager.cache_figures());
         let cached = [&self.reader, &self.writer].into_iter().flatten().map(Connection::cached_statements).sum::<usize>();
         let open = self.read_transactions.len() + usize::from(matches!(self.slot, Slot::Transaction(_)));
         [
@@ -41,6 +41,16 @@ impl Database {
             ("blocks_total", pager.blocks_at(pager.published()).into()),
             ("blocks_resident", resident as u64),
             ("blocks_read", c.blocks_read),
+            ("cache_bytes", cache.bytes as u64),
+            ("cache_bytes_max", cache.bytes_max as u64),
+            ("cache_hits", cache.counters.hits),
+            ("cache_misses", cache.counters.misses),
+            ("cache_evictions", cache.counters.evictions),
+            ("blocks_pinned", cache.blocks_pinned as u64),
+            ("pinned_bytes", cache.pinned_bytes as u64),
+            ("log_resident_bytes", cache.log_resident_bytes as u64),
+            ("prefetched", cache.counters.prefetched),
+            ("prefetched_used", cache.counters.prefetched_used),
             ("block_bytes", pager.block_bytes().into()),
             ("misses", c.misses),
             ("restarts", self.counters.restarts),

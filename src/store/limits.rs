@@ -21,6 +21,10 @@ pub struct Limits {
     /// Bytes of one reply that is remembered, and of all together.
     pub reply_bytes: usize,
     pub replies_bytes: usize,
+    /// Blocks in memory, those of the log among them. The log has its own limits; what is beyond the budget goes, oldest first.
+    pub cache_bytes: usize,
+    /// What units of work may hold beyond that.
+    pub pinned_bytes: usize,
 }
 
 impl Default for Limits {
@@ -33,6 +37,8 @@ impl Default for Limits {
             sessions: 256,
             reply_bytes: 16 << 10,
             replies_bytes: 1 << 20,
+            cache_bytes: 32 << 20,
+            pinned_bytes: 64 << 20,
         }
     }
 }

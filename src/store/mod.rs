@@ -7,6 +7,7 @@
 //! completed; every write transaction checks the epoch; a checkpoint never passes a snapshot.
 #![doc = include_str!("format.md")]
 
+pub mod cache;
 pub mod checkpoint;
 pub mod codec;
 #[cfg(not(target_arch = "wasm32"))]
@@ -19,6 +20,7 @@ pub mod log;
 pub mod memory;
 pub mod ops;
 pub mod pager;
+pub mod read_ahead;
 pub mod record;
 pub mod sessions;
 pub mod versions;
@@ -26,6 +28,7 @@ pub mod versions;
 pub use limits::Limits;
 pub use ops::{BlockStore, Durability, Key, LogValues, StoreFailure, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
 pub use pager::{Pager, Progress};
+pub use read_ahead::ReadAhead;
 pub use versions::Lookup;
 
 /// One block's bytes, shared between the versions, the log and `SQLite`'s reads.

@@ -2,16 +2,18 @@
 //! are published at once and become durable later; fetches, group commits, checkpoint steps and imports leave as operations
 //! ([`Pager::take_ops`]) and come back as answers ([`Pager::complete`]). One write transaction is in flight at a time.
 //!
-//! `write` decides what is written next and what its answer means, `fetch` reads block groups, `link` bridges a lost
-//! connection, `replace` imports, `verify` reads what is stored without believing it.
+//! `write` decides what is written next and what its answer means, `fetch` reads block groups, `memory` bounds what is kept of
+//! them, `link` bridges a lost connection, `replace` imports, `verify` reads what is stored without believing it.
 
 mod fetch;
 mod link;
+mod memory;
 mod replace;
 mod verify;
 mod write;
 
 use super::Pages;
+use super::cache::Cache;
 use super::checkpoint::Checkpoint;
 use super::header::Header;
 use super::import::Import;
@@ -22,8 +24,9 @@ use super::sessions::Sessions;
 use super::versions::{Lookup, Versions};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, OpId};
-use crate::sorted::SortedMap;
+use fetch::Fetching;
 use link::Link;
+pub use memory::CacheFigures;
 use verify::Verifying;
 use write::{Committing, Purpose, Writing};
 
@@ -81,14 +84,16 @@ pub struct Pager {
     versions: Versions,
     log: Log,
     sessions: Sessions,
-    /// Blocks changed by records that are still in the log.
-    logged: SortedMap<BlockNo, ()>,
     published: CommitSeq,
     durable: CommitSeq,
     ops: Vec<(OpId, StoreOp)>,
     next_op: OpId,
     link: Link,
-    fetching: Vec<(OpId, GroupNo, GroupNo)>,
+    fetching: Vec<Fetching>,
+    /// Groups on their way that somebody waits for; the others are read ahead.
+    wanted: Vec<GroupNo>,
+    /// The first group that warming has not come to, and the evictions when it began.
+    warming: (GroupNo, u64),
     verifying: Option<Verifying>,
     writing: Option<Writing>,
     committing: Option<Committing>,
@@ -119,16 +124,17 @@ impl Pager {
             other => (other?, None),
         };
         let mut pager = Self {
-            versions: Versions::new(header.checkpoint, header.blocks),
+            versions: Versions::new(header.checkpoint, header.blocks, Cache::new(limits.cache_bytes)),
             log: recovered.log,
             sessions,
-            logged: SortedMap::default(),
             published: header.checkpoint,
             durable: header.checkpoint,
             ops: vec![],
             next_op: OpId(1),
             link: Link::Up,
             fetching: vec![],
+            wanted: vec![],
+            warming: (GroupNo(0), 0),
             verifying: None,
             writing: None,
             committing: None,
@@ -152,7 +158,6 @@ impl Pager {
                 pager.damage.get_or_insert(Error::Corrupt(damage));
                 break;
             }
-            record.pages.keys().for_each(|block| pager.logged.insert(block, ()));
             pager.versions.publish(record.last, &record.pages, record.blocks);
             pager.versions.prune(record.last);
             (pager.published, pager.durable) = (record.last, record.last);
@@ -186,9 +191,9 @@ impl Pager {
         self.versions.blocks_at(at)
     }
 
-    #[must_use]
-    pub fn lookup(&self, block: BlockNo, at: CommitSeq) -> Lookup {
-        self.versions.lookup(block, at, self.grouping())
+    /// What a snapshot holds at a block, as far as it is in memory. That counts as a use of it.
+    pub fn lookup(&mut self, block: BlockNo, at: CommitSeq) -> Lookup {
+        self.versions.lookup(block, at)
     }
 
     /// Keeps a snapshot readable until it is unpinned; pins nest.
@@ -208,7 +213,6 @@ impl Pager {
         self.published = seq;
         self.counters.commits += 1;
         self.versions.publish(seq, &pages, blocks);
-        pages.keys().for_each(|block| self.logged.insert(block, ()));
         self.log.publish(seq, durability, pages, blocks);
         seq
     }
@@ -253,7 +257,7 @@ impl Pager {
         if self.link == Link::Reopening(id) {
             return self.reopened(result);
         }
-        let is_ours = self.fetching.iter().any(|(fetch, ..)| *fetch == id)
+        let is_ours = self.fetching.iter().any(|fetching| fetching.id == id)
             || self.writing.as_ref().is_some_and(|writing| writing.id == id)
             || self.verifying.as_ref().is_some_and(|verifying| verifying.id == id);
         match result {
@@ -266,9 +270,9 @@ impl Pager {
     }
 
     fn answered(&mut self, id: OpId, result: StoreResult) -> Vec<Progress> {
-        if let Some(at) = self.fetching.iter().position(|(fetch, ..)| *fetch == id) {
-            let (_, first, last) = self.fetching.swap_remove(at);
-            return self.fetched(first, last, result);
+        if let Some(at) = self.fetching.iter().position(|fetching| fetching.id == id) {
+            let fetching = self.fetching.swap_remove(at);
+            return self.fetched(&fetching, result);
         }
         if let Some(verifying) = self.verifying.take_if(|verifying| verifying.id == id) {
             return vec![Progress::Verified(self.verified(&verifying, result))];
@@ -323,11 +327,5 @@ impl Pager {
     #[must_use]
     pub fn large_commit(&self) -> (u64, u64) {
         self.committing.as_ref().map_or((0, 0), Committing::progress)
-    }
-
-    /// Lets go of a block group that stands in the store as it does here; it is fetched again when it is missed. False where
-    /// it must stay.
-    pub fn evict(&mut self, group: GroupNo) -> bool {
-        self.checkpoint.is_none() && self.versions.evict(group, self.header.checkpoint, self.grouping())
     }
 }

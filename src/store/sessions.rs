@@ -220,6 +220,8 @@ mod tests {
         sessions: 2,
         reply_bytes: 100,
         replies_bytes: 1000,
+        cache_bytes: 0,
+        pinned_bytes: 0,
     };
 
     fn table() -> Sessions {

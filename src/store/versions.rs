@@ -1,9 +1,12 @@
-//! The versioned blocks: every block of the database that is in memory, at each commit that some snapshot may still read.
+//! The versioned blocks: what is in memory of the database, at each commit that some snapshot may still read.
 //! Readers pin a commit and see the newest version at or before it; the writer appends versions; neither waits.
 //!
-//! The *base* is what the block groups hold, that is, the state as of the last checkpoint or a later one; checkpoints never
-//! pass the oldest pin, so the base is never newer than a snapshot that has to fall back to it.
+//! The *base* is what the block groups hold, that is, the state as of the last checkpoint; checkpoints never pass the oldest pin,
+//! so the base is never newer than a snapshot that has to fall back to it. Blocks of the base are in the [`Cache`], which may
+//! drop them. *Recent* are the versions of the commits since, whose records are still in the log: they stay until a checkpoint
+//! has made them the base. Nothing here grows with the database, only with the log and with the cache's budget.
 
+use super::cache::Cache;
 use super::group::Grouping;
 use super::{Block, Pages};
 use crate::ids::{BlockNo, CommitSeq, GroupNo};
@@ -15,41 +18,68 @@ pub enum Lookup {
     Data(Block),
     /// Inside the file but never written: reads as zeros.
     Zeros,
-    /// In a block group that has not been read yet.
+    /// In a block group, and not in memory.
     Miss,
 }
 
-/// Seq 0 marks the base; no data marks a block cut off by a truncation.
 #[derive(Clone, Debug)]
 struct Version {
     seq: CommitSeq,
-    data: Option<Block>,
+    data: Block,
 }
 
+impl Version {
+    fn cost(&self) -> usize {
+        VERSION_BYTES + self.data.len()
+    }
+}
+
+/// What a version costs beside the block's bytes.
+const VERSION_BYTES: usize = 64;
+/// Before any commit: the base's place in the order.
 const BASE: CommitSeq = CommitSeq(0);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Versions {
-    /// By block number.
-    chains: Vec<Vec<Version>>,
+    /// The versions since the base; no chain is empty.
+    recent: SortedMap<BlockNo, Vec<Version>>,
+    recent_bytes: usize,
+    recent_versions: usize,
+    /// Since the base: what a commit cut off, from which block on. Those read as zeros if the database grows over them again.
+    cuts: Vec<(CommitSeq, u32)>,
+    cache: Cache,
     /// Blocks with versions that may have become unreadable.
     prunable: SortedMap<BlockNo, ()>,
-    /// Groups whose base is in memory.
-    loaded: Vec<bool>,
-    /// Size of the base: groups beyond it hold nothing that is not in memory.
+    /// Size of the base: blocks beyond it hold nothing that is not in memory.
     base_blocks: u32,
     /// Database size in blocks after each commit that changed it; the first entry is the oldest readable one.
     sizes: Vec<(CommitSeq, u32)>,
     /// One entry a pin.
     pins: Vec<CommitSeq>,
-    resident: usize,
 }
 
 impl Versions {
     /// A database whose committed state is the base, `blocks` long, as of `seq`.
     #[must_use]
-    pub fn new(seq: CommitSeq, blocks: u32) -> Self {
-        Self { sizes: vec![(seq, blocks)], base_blocks: blocks, ..Self::default() }
+    pub fn new(seq: CommitSeq, blocks: u32, cache: Cache) -> Self {
+        Self {
+            recent: SortedMap::default(),
+            recent_bytes: 0,
+            recent_versions: 0,
+            cuts: vec![],
+            cache,
+            prunable: SortedMap::default(),
+            base_blocks: blocks,
+            sizes: vec![(seq, blocks)],
+            pins: vec![],
+        }
+    }
+
+    /// Another database takes this one's place. Holds stay, for those who will release them.
+    pub fn replace(&mut self, seq: CommitSeq, blocks: u32) {
+        let mut cache = std::mem::replace(&mut self.cache, Cache::new(0));
+        cache.remove_from(BlockNo(0));
+        *self = Self::new(seq, blocks, cache);
     }
 
     /// Database size in blocks at a commit.
@@ -58,112 +88,136 @@ impl Versions {
         self.sizes.iter().rev().find(|(s, _)| *s <= seq).or(self.sizes.first()).map_or(0, |(_, n)| *n)
     }
 
+    /// A block as a reader uses it.
+    pub fn lookup(&mut self, block: BlockNo, at: CommitSeq) -> Lookup {
+        let found = self.recent(block, at).unwrap_or_else(|| match self.cache.get(block) {
+            Lookup::Miss if block.0 >= self.base_blocks => Lookup::Zeros,
+            found => found,
+        });
+        let counter = &mut self.cache.counters;
+        *if found == Lookup::Miss { &mut counter.misses } else { &mut counter.hits } += 1;
+        found
+    }
+
+    /// A block as background work looks at it: that is no use of it.
     #[must_use]
-    pub fn lookup(&self, block: BlockNo, at: CommitSeq, grouping: Grouping) -> Lookup {
-        let version = self.chains.get(block.0 as usize).and_then(|chain| chain.iter().rev().find(|v| v.seq <= at));
-        match version {
-            Some(Version { data: Some(data), .. }) => Lookup::Data(data.clone()),
-            Some(_) => Lookup::Zeros,
-            None if self.is_loaded(grouping.group_of(block), grouping) => Lookup::Zeros,
-            None => Lookup::Miss,
+    pub fn peek(&self, block: BlockNo, at: CommitSeq) -> Lookup {
+        self.recent(block, at).unwrap_or_else(|| match self.cache.peek(block) {
+            Lookup::Miss if block.0 >= self.base_blocks => Lookup::Zeros,
+            found => found,
+        })
+    }
+
+    /// A block as of a commit since the base, or none where the base has it.
+    fn recent(&self, block: BlockNo, at: CommitSeq) -> Option<Lookup> {
+        let version = self.recent.get(block).and_then(|chain| chain.iter().rev().find(|v| v.seq <= at));
+        if self.is_cut(block, version.map_or(BASE, |v| v.seq), at) {
+            return Some(Lookup::Zeros);
         }
+        version.map(|v| Lookup::Data(v.data.clone()))
     }
 
-    /// The last commit in memory that changed a block.
+    fn is_cut(&self, block: BlockNo, after: CommitSeq, at: CommitSeq) -> bool {
+        self.cuts.iter().any(|(seq, blocks)| after < *seq && *seq <= at && *blocks <= block.0)
+    }
+
+    /// Whether no snapshot at or after the horizon can miss a block.
     #[must_use]
-    pub fn newest(&self, block: BlockNo) -> CommitSeq {
-        self.chains.get(block.0 as usize).and_then(|chain| chain.last()).map_or(BASE, |v| v.seq)
+    pub fn is_resident(&self, block: BlockNo, horizon: CommitSeq) -> bool {
+        block.0 >= self.base_blocks || self.cache.contains(block) || self.recent(block, horizon).is_some()
     }
 
-    /// Appends one commit's blocks.
+    /// The blocks that commits up to `through` changed since the base: written, or cut off and grown over again.
+    pub fn changed(&self, through: CommitSeq) -> impl Iterator<Item = BlockNo> {
+        let cut = self.cuts.iter().filter(|(seq, _)| *seq <= through).map(|(_, blocks)| *blocks).min().unwrap_or(u32::MAX);
+        let regrown = cut..self.base_blocks.min(self.blocks_at(through).max(cut.saturating_add(1)));
+        let written = self.recent.iter().filter(move |(_, chain)| chain[0].seq <= through).map(|(block, _)| block);
+        written.chain(regrown.map(BlockNo))
+    }
+
+    /// Appends one commit's blocks. The base's copies stay: older snapshots may need them, and for those they are true.
     pub fn publish(&mut self, seq: CommitSeq, pages: &Pages, blocks: u32) {
         let before = self.blocks_at(seq);
         for (number, data) in pages.iter() {
-            self.append(number, Version { seq, data: Some(data.clone()) });
+            self.append(number, Version { seq, data: data.clone() });
         }
-        for cut in blocks..before {
-            self.append(BlockNo(cut), Version { seq, data: None });
+        if blocks < before {
+            self.cuts.push((seq, blocks));
         }
         if blocks != before {
             self.sizes.push((seq, blocks));
         }
+        self.trim();
     }
 
     fn append(&mut self, number: BlockNo, version: Version) {
-        self.resident += usize::from(version.data.is_some());
-        let chain = self.chain(number);
-        chain.push(version);
-        if chain.len() > 1 {
-            self.prunable.insert(number, ());
+        self.recent_bytes += version.cost();
+        self.recent_versions += 1;
+        match self.recent.get_mut(number) {
+            Some(chain) => chain.push(version),
+            None => self.recent.insert(number, vec![version]),
         }
+        self.mark_prunable(number);
     }
 
-    fn chain(&mut self, number: BlockNo) -> &mut Vec<Version> {
-        let at = number.0 as usize;
-        if at >= self.chains.len() {
-            self.chains.resize_with(at + 1, Vec::new);
+    fn mark_prunable(&mut self, number: BlockNo) {
+        if self.recent.get(number).is_some_and(|chain| chain.len() > 1 || self.cache.contains(number)) {
+            self.prunable.insert(number, ());
         }
-        &mut self.chains[at]
     }
 
     /// Forgets every version after `seq`: the commits that made them never became durable.
     pub fn revert_to(&mut self, seq: CommitSeq) {
-        for chain in &mut self.chains {
-            while chain.last().is_some_and(|v| v.seq > seq) {
-                self.resident -= usize::from(chain.pop().is_some_and(|v| v.data.is_some()));
-            }
-        }
+        self.drop_versions(|chain| chain.partition_point(|v| v.seq <= seq)..chain.len());
+        self.cuts.retain(|(s, _)| *s <= seq);
         self.sizes.retain(|(s, _)| *s <= seq);
     }
 
-    /// Adds a block group as read from the store; blocks it lacks read as zeros from now on.
-    pub fn install(&mut self, group: GroupNo, blocks: Vec<(BlockNo, Block)>) {
-        let at = group.0 as usize;
-        if at >= self.loaded.len() {
-            self.loaded.resize(at + 1, false);
-        }
-        if std::mem::replace(&mut self.loaded[at], true) {
-            return;
-        }
-        for (number, data) in blocks {
-            self.resident += 1;
-            self.chain(number).insert(0, Version { seq: BASE, data: Some(data) });
-            self.prunable.insert(number, ());
-        }
+    /// Takes a range out of each chain.
+    fn drop_versions(&mut self, range: impl Fn(&[Version]) -> std::ops::Range<usize>) -> Vec<(BlockNo, Version)> {
+        let mut dropped = vec![];
+        self.recent.retain(|number, chain| {
+            let range = range(chain);
+            dropped.extend(chain.drain(range).map(|version| (*number, version)));
+            !chain.is_empty()
+        });
+        self.recent_versions -= dropped.len();
+        self.recent_bytes -= dropped.iter().map(|(_, version)| version.cost()).sum::<usize>();
+        dropped
     }
 
-    /// Whether nothing of a group is missing.
-    #[must_use]
-    pub fn is_loaded(&self, group: GroupNo, grouping: Grouping) -> bool {
-        group.0 >= grouping.groups(self.base_blocks) || self.loaded.get(group.0 as usize) == Some(&true)
+    /// Adds a block group as read from the store; blocks it lacks are zeros. What is known already, or can no longer be seen,
+    /// is left out, and so is what lies beyond the base.
+    pub fn install(&mut self, group: GroupNo, blocks: &[(BlockNo, Block)], grouping: Grouping, horizon: CommitSeq, ahead: bool) {
+        for number in grouping.blocks_of(group) {
+            if self.is_resident(number, horizon) {
+                continue;
+            }
+            let stored = blocks.iter().find(|(n, _)| *n == number);
+            self.cache.insert(number, stored.map_or(Lookup::Zeros, |(_, data)| Lookup::Data(data.clone())), ahead);
+            self.mark_prunable(number);
+        }
+        self.trim();
     }
 
-    /// The base is `blocks` long from now on: a checkpoint has ended.
-    pub fn rebase(&mut self, blocks: u32, grouping: Grouping) {
-        let (before, after) = (grouping.groups(self.base_blocks), grouping.groups(blocks));
-        self.loaded.resize(after as usize, false);
-        if let Some(new) = self.loaded.get_mut(before as usize..) {
-            new.fill(true);
+    /// A checkpoint has ended: the base is the state as of `through` from now on, `blocks` long. Nobody reads before it.
+    pub fn rebase(&mut self, through: CommitSeq, blocks: u32) {
+        self.prune(through);
+        let cut = self.cuts.iter().filter(|(seq, _)| *seq <= through).map(|(_, blocks)| *blocks).min();
+        if cut.is_some() || blocks < self.base_blocks {
+            self.cache.remove_from(BlockNo(cut.unwrap_or(blocks).min(blocks)));
         }
         self.base_blocks = blocks;
-    }
-
-    /// Lets go of a group whose blocks all stand in the store as they do here, that is, as of `checkpoint` or before. False
-    /// where it must stay.
-    pub fn evict(&mut self, group: GroupNo, checkpoint: CommitSeq, grouping: Grouping) -> bool {
-        let is_clean = |chain: &Vec<Version>| {
-            matches!(&chain[..], [] | [Version { data: Some(_), .. }]) && chain.iter().all(|v| v.seq <= checkpoint)
-        };
-        let numbers: Vec<_> = grouping.blocks_of(group).map(|n| n.0 as usize).take_while(|n| *n < self.chains.len()).collect();
-        let loaded = self.loaded.get(group.0 as usize) == Some(&true) && group.0 < grouping.groups(self.base_blocks);
-        if !loaded || !numbers.iter().all(|n| is_clean(&self.chains[*n])) {
-            return false;
+        for (number, version) in self.drop_versions(|chain| 0..usize::from(chain[0].seq <= through)) {
+            if number.0 >= blocks || self.is_cut(number, version.seq, through) {
+                self.cache.remove(number);
+                continue;
+            }
+            self.cache.insert(number, Lookup::Data(version.data), false);
+            self.mark_prunable(number);
         }
-        for n in numbers {
-            self.resident -= std::mem::take(&mut self.chains[n]).len();
-        }
-        self.loaded[group.0 as usize] = false;
-        true
+        self.cuts.retain(|(seq, _)| *seq > through);
+        self.trim();
     }
 
     /// Keeps a snapshot readable until [`unpin`](Self::unpin); pins nest.
@@ -184,125 +238,84 @@ impl Versions {
         self.pins.iter().fold(durable, |oldest, pin| oldest.min(*pin))
     }
 
-    /// Drops the versions that no snapshot at or after the horizon can read.
+    /// Drops the versions that no snapshot at or after the horizon can read, the base's copies among them.
     pub fn prune(&mut self, horizon: CommitSeq) {
         for (number, ()) in std::mem::take(&mut self.prunable) {
-            let Some(chain) = self.chains.get_mut(number.0 as usize) else { continue };
+            let Some(chain) = self.recent.get_mut(number) else { continue };
             let unreadable = chain.iter().rposition(|v| v.seq <= horizon).unwrap_or(0);
-            self.resident -= chain.drain(..unreadable).filter(|v| v.data.is_some()).count();
-            if chain.len() > 1 {
-                self.prunable.insert(number, ());
+            self.recent_bytes -= chain.drain(..unreadable).map(|v| v.cost()).sum::<usize>();
+            self.recent_versions -= unreadable;
+            if chain[0].seq <= horizon {
+                self.cache.remove(number);
             }
+            self.mark_prunable(number);
         }
+        self.prune_cuts(horizon);
         let unreadable = self.sizes.iter().rposition(|(s, _)| *s <= horizon).unwrap_or(0);
         self.sizes.drain(..unreadable);
+    }
+
+    /// A cut that a later one covers, for every snapshot, says nothing more.
+    fn prune_cuts(&mut self, horizon: CommitSeq) {
+        let mut covered = u32::MAX;
+        for (seq, blocks) in std::mem::take(&mut self.cuts).into_iter().rev() {
+            if blocks < covered {
+                self.cuts.insert(0, (seq, blocks));
+            }
+            if seq <= horizon {
+                covered = covered.min(blocks);
+            }
+        }
+    }
+
+    /// Keeps blocks in memory, now or once they are there, until they are released; holds nest.
+    pub fn hold(&mut self, blocks: &[BlockNo]) {
+        self.cache.hold(blocks);
+        self.trim();
+    }
+
+    pub fn release(&mut self, blocks: &[BlockNo]) {
+        self.cache.release(blocks);
+        self.trim();
+    }
+
+    pub fn set_cache_bytes(&mut self, bytes: usize) {
+        self.cache.set_budget(bytes);
+        self.trim();
+    }
+
+    /// Drops every block that can be read again and is not held.
+    pub fn evict_all_clean(&mut self) -> usize {
+        std::iter::from_fn(|| self.cache.evict().then_some(())).count()
+    }
+
+    fn trim(&mut self) {
+        self.cache.trim(self.recent_bytes);
+    }
+
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Bytes of the versions since the base.
+    #[must_use]
+    pub fn recent_bytes(&self) -> usize {
+        self.recent_bytes
+    }
+
+    /// Size of the base in blocks.
+    #[must_use]
+    pub fn base_blocks(&self) -> u32 {
+        self.base_blocks
     }
 
     /// Blocks held in memory, all versions counted.
     #[must_use]
     pub fn resident(&self) -> usize {
-        self.resident
+        self.recent_versions + self.cache.resident()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    const GROUPING: Grouping = Grouping { block_bytes: 4096 };
-
-    fn pages(fill: u8, numbers: &[u32]) -> Pages {
-        numbers.iter().map(|n| (BlockNo(*n), Block::from(vec![fill; 4]))).collect()
-    }
-
-    fn read(v: &Versions, block: u32, at: u64) -> Option<u8> {
-        match v.lookup(BlockNo(block), CommitSeq(at), GROUPING) {
-            Lookup::Data(d) => Some(d[0]),
-            Lookup::Zeros => Some(0),
-            Lookup::Miss => None,
-        }
-    }
-
-    #[test]
-    fn a_pinned_snapshot_keeps_its_versions_and_others_are_dropped() {
-        let mut v = Versions::new(CommitSeq(0), 0);
-        for seq in 1..=9u8 {
-            v.publish(CommitSeq(seq.into()), &pages(seq, &[0]), 1);
-            if seq == 4 {
-                v.pin(CommitSeq(4));
-            }
-        }
-        v.prune(v.horizon(CommitSeq(9)));
-        assert_eq!((read(&v, 0, 4), read(&v, 0, 9), v.resident()), (Some(4), Some(9), 6));
-        v.unpin(CommitSeq(4));
-        v.prune(v.horizon(CommitSeq(9)));
-        assert_eq!((read(&v, 0, 9), v.resident()), (Some(9), 1));
-    }
-
-    // At stake: a tab that reads slowly must not make every commit of the others dearer than the last.
-    #[test]
-    fn what_waits_to_be_pruned_is_bounded_by_the_blocks_not_by_the_commits() {
-        let mut v = Versions::new(CommitSeq(0), 0);
-        v.publish(CommitSeq(1), &pages(1, &[0, 1]), 2);
-        v.pin(CommitSeq(1));
-        for seq in 2..500u64 {
-            v.publish(CommitSeq(seq), &pages(2, &[0, 1]), 2);
-            v.prune(v.horizon(CommitSeq(seq)));
-        }
-        assert_eq!(v.prunable.len(), 2);
-    }
-
-    #[test]
-    fn a_block_is_a_miss_until_its_group_is_there_and_zeros_where_the_group_lacks_it() {
-        let mut v = Versions::new(CommitSeq(3), 15);
-        assert_eq!(read(&v, 2, 3), None);
-        v.publish(CommitSeq(4), &pages(4, &[2]), 15);
-        assert_eq!((read(&v, 2, 3), read(&v, 2, 4)), (None, Some(4)));
-        v.install(GroupNo(0), pages(1, &[2, 3]).into_iter().collect());
-        assert_eq!((read(&v, 2, 3), read(&v, 2, 4), read(&v, 3, 4), read(&v, 5, 4)), (Some(1), Some(4), Some(1), Some(0)));
-    }
-
-    #[test]
-    fn blocks_cut_off_and_grown_again_read_as_zeros_but_not_for_older_snapshots() {
-        let mut v = Versions::new(CommitSeq(0), 0);
-        v.publish(CommitSeq(1), &pages(1, &[0, 1, 2]), 3);
-        v.publish(CommitSeq(2), &pages(2, &[0]), 1);
-        v.publish(CommitSeq(3), &pages(3, &[0]), 3);
-        assert_eq!((read(&v, 2, 1), read(&v, 2, 3)), (Some(1), Some(0)));
-        assert_eq!([1, 2, 3].map(|s| v.blocks_at(CommitSeq(s))), [3, 1, 3]);
-    }
-
-    proptest! {
-        // At stake: whatever is pruned or reverted, a snapshot reads exactly its own commit.
-        #[test]
-        fn snapshots_read_their_commit_whatever_is_pruned(commits in prop::collection::vec((prop::collection::btree_set(0u32..12, 0..4), 1u32..12, any::<bool>()), 1..30), revert in any::<bool>()) {
-            let mut v = Versions::new(CommitSeq(0), 0);
-            let mut model: Vec<BTreeMap<u32, u8>> = vec![BTreeMap::new()];
-            let mut pinned = vec![];
-            for (i, (set, blocks, pin)) in commits.iter().enumerate() {
-                let seq = CommitSeq(i as u64 + 1);
-                let set: Vec<u32> = set.iter().copied().filter(|b| b < blocks).collect();
-                v.publish(seq, &pages(i as u8 + 1, &set), *blocks);
-                let mut state = model[i].clone();
-                state.retain(|b, _| b < blocks);
-                state.extend(set.iter().map(|b| (*b, i as u8 + 1)));
-                model.push(state);
-                if *pin { v.pin(seq); pinned.push(seq); }
-                v.prune(v.horizon(seq));
-                for at in pinned.iter().chain([&seq]) {
-                    for (block, fill) in &model[at.0 as usize] {
-                        prop_assert_eq!(read(&v, *block, at.0), Some(*fill), "block {} at {:?}", block, at);
-                    }
-                }
-            }
-            if let (true, Some(to)) = (revert, pinned.last()) {
-                v.revert_to(*to);
-                for (block, fill) in &model[to.0 as usize] {
-                    prop_assert_eq!(read(&v, *block, u64::MAX), Some(*fill));
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -193,7 +193,7 @@ impl DbFile {
         if let Some(own) = self.overlay.borrow().get(number) {
             return Lookup::Data(own.clone());
         }
-        self.pager.borrow().lookup(number, at)
+        self.pager.borrow_mut().lookup(number, at)
     }
 
     /// Puts a page into the open transaction.

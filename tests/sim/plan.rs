@@ -106,6 +106,7 @@ fn limits(chance: &mut Chance) -> Limits {
         replies_bytes: chance.pick(&[600, 100_000]),
         large_commit_bytes: chance.pick(&[16_000, 40_000, 4 << 20]),
         part_bytes: chance.pick(&[8_000, 16_000]),
+        ..Limits::default()
     }
 }
 

@@ -74,8 +74,8 @@ impl Pager {
     /// Under new numbers, so that a late answer from the old connection means nothing.
     fn submit_again(&mut self) {
         self.ops.clear();
-        for (_, first, last) in std::mem::take(&mut self.fetching) {
-            self.read_groups(first, last);
+        for fetching in std::mem::take(&mut self.fetching) {
+            self.read_groups(fetching.first, fetching.last);
         }
         if let Some(verifying) = self.verifying.take() {
             self.verify(verifying.what);

@@ -4,11 +4,9 @@ use super::Pager;
 use super::write::Purpose;
 use crate::error::{Error, Result};
 use crate::ids::{GroupNo, LogPos};
-use crate::sorted::SortedMap;
 use crate::store::header::Header;
 use crate::store::import::Import;
 use crate::store::ops::{Key, Write};
-use crate::store::versions::Versions;
 
 impl Pager {
     /// Begins to replace the database by a file of `size` bytes. Everything published must be durable.
@@ -82,11 +80,12 @@ impl Pager {
     pub(super) fn replace(&mut self, header: Header) {
         self.end_checkpoint();
         self.import = None;
-        self.versions = Versions::new(header.checkpoint, header.blocks);
+        self.versions.replace(header.checkpoint, header.blocks);
         (self.published, self.durable) = (header.checkpoint, header.checkpoint);
-        self.logged = SortedMap::default();
         self.log.drop_through(header.checkpoint);
         self.fetching.clear();
+        self.wanted.clear();
+        self.warming = (GroupNo(0), 0);
         (self.garbage, self.damage) = (None, None);
         self.header = header;
     }

@@ -153,8 +153,11 @@ impl Pager {
             self.begin_checkpoint();
         }
         let Some(checkpoint) = &mut self.checkpoint else { return };
-        match checkpoint.step(&self.versions, &self.header, haste) {
-            Step::Fetch(groups) => self.fetch_groups(groups),
+        match checkpoint.step(&mut self.versions, &self.header, haste) {
+            Step::Fetch(groups) => {
+                self.want(&groups);
+                self.fetch_groups(groups);
+            }
             Step::Fold(writes) => self.write(Purpose::Fold, writes, Durability::Relaxed),
             Step::Finish(mut writes, header) => {
                 writes.push(Write::Put(Key::Sessions, self.sessions.snapshot(self.durable)));
@@ -170,11 +173,12 @@ impl Pager {
         }
         let Some(through) = self.log.foldable(self.versions.horizon(self.durable)) else { return };
         self.versions.pin(through.last);
-        self.checkpoint = Some(Checkpoint::new(through, &self.logged, self.grouping()));
+        self.checkpoint = Some(Checkpoint::new(through, &self.versions, self.grouping()));
     }
 
     pub(super) fn end_checkpoint(&mut self) {
-        if let Some(checkpoint) = self.checkpoint.take() {
+        if let Some(mut checkpoint) = self.checkpoint.take() {
+            checkpoint.end(&mut self.versions);
             self.unpin(checkpoint.through());
         }
     }
@@ -198,10 +202,9 @@ impl Pager {
             Purpose::CommitParts | Purpose::Fold | Purpose::UndoImport => vec![],
             Purpose::FinishCheckpoint(header) => {
                 let through = header.checkpoint;
-                self.versions.rebase(header.blocks, self.grouping());
+                self.versions.rebase(through, header.blocks);
                 self.header = header;
                 self.log.drop_through(through);
-                self.logged.retain(|block, ()| self.versions.newest(*block) > through);
                 self.counters.checkpoints += 1;
                 self.checkpoint_bytes = self.limits.log_bytes;
                 self.end_checkpoint();
