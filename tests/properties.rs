@@ -11,7 +11,7 @@ use tabhub::error::Error;
 use tabhub::ids::{BlockNo, CommitSeq, OpId};
 use tabhub::store::memory::MemoryStore;
 use tabhub::store::sessions::{Found, Outcome, Resumed, Sessions};
-use tabhub::store::{Block, Durability, Limits, Lookup, Pager, Progress, StoreFailure, StoreOp, StoreReply};
+use tabhub::store::{Block, Durability, Limits, Lookup, Pager, Progress, StoreFailure, StoreOp, StoreReply, StoreResult};
 
 /// Blocks of the largest database: six groups.
 const BLOCKS: u32 = 90;
@@ -38,6 +38,10 @@ enum Step {
     /// The cache's budget, in blocks.
     Budget(usize),
     Warm,
+    /// The store reads what is asked for, and the answer is a long time on its way.
+    Delay,
+    /// A late answer comes.
+    Deliver,
     Crash,
 }
 
@@ -56,6 +60,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Release),
         1 => prop::sample::select(vec![0, 1, 5, 20, 60, 8000]).prop_map(Step::Budget),
         1 => Just(Step::Warm),
+        3 => Just(Step::Delay),
+        2 => Just(Step::Deliver),
         1 => Just(Step::Crash),
     ]
 }
@@ -86,6 +92,7 @@ struct Run {
     store: MemoryStore,
     limits: Limits,
     pending: VecDeque<(OpId, StoreOp)>,
+    late: VecDeque<(OpId, StoreResult)>,
     /// By commit, from 0.
     maps: Vec<Map>,
     pinned: Vec<CommitSeq>,
@@ -123,6 +130,7 @@ impl Run {
             store,
             limits,
             pending: VecDeque::new(),
+            late: VecDeque::new(),
             maps,
             pinned: vec![],
             contents: 0,
@@ -163,7 +171,9 @@ impl Run {
                 self.pager.release(&blocks);
             }
             Step::Budget(blocks) => self.pager.set_cache_bytes(blocks * BLOCK_BYTES),
-            Step::Warm => drop(self.pager.warm()),
+            Step::Warm => _ = self.pager.warm(),
+            Step::Delay => self.delay(),
+            Step::Deliver => _ = self.deliver(),
             Step::Crash => self.crash(),
         }
         self.collect();
@@ -209,8 +219,26 @@ impl Run {
     /// Completes one operation, truthfully or with a failure; false where there is none.
     fn complete(&mut self, failure: Option<StoreFailure>) -> bool {
         self.collect();
-        let Some((id, op)) = self.pending.pop_front() else { return false };
+        let Some((id, op)) = self.pending.pop_front() else { return self.deliver() };
         let result = failure.map_or_else(|| self.store.run(op), Err);
+        self.answer(id, result);
+        true
+    }
+
+    fn delay(&mut self) {
+        if let Some(at) = self.pending.iter().position(|(_, op)| matches!(op, StoreOp::ReadGroups { .. })) {
+            let (id, op) = self.pending.remove(at).expect("just found");
+            self.late.push_back((id, self.store.run(op)));
+        }
+    }
+
+    fn deliver(&mut self) -> bool {
+        let Some((id, result)) = self.late.pop_front() else { return false };
+        self.answer(id, result);
+        true
+    }
+
+    fn answer(&mut self, id: OpId, result: StoreResult) {
         if self.past_snapshots {
             tamper::fold_everything(&mut self.store, self.pager.header().epoch);
         }
@@ -228,7 +256,6 @@ impl Run {
             }
         }
         self.collect();
-        true
     }
 
     fn roll_back(&mut self) {
@@ -248,6 +275,7 @@ impl Run {
     fn crash(&mut self) {
         let (durable, published) = (self.pager.durable(), self.pager.published());
         self.pending.clear();
+        self.late.clear();
         self.pinned.clear();
         self.held.clear();
         self.pager = open(&mut self.store, self.limits);

@@ -4,7 +4,8 @@
 //! the hub carries its [`StoreOp`]s to a [`BlockStore`] and feeds the answers back. It is a state machine: no clock, no I/O.
 //!
 //! *Invariants.* Knows nothing of `SQLite`, tabs or browsers. A commit is acknowledged only after its write transaction
-//! completed; every write transaction checks the epoch; a checkpoint never passes a snapshot.
+//! completed; every write transaction checks the epoch; a checkpoint never passes a snapshot; memory grows with the log and with the
+//! cache's budget, never with the database.
 #![doc = include_str!("format.md")]
 
 pub mod cache;
