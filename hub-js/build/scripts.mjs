@@ -5,6 +5,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { BuildError, DIST, GLUE, ROOT, run } from './tools.mjs';
+import { SWITCH_WASM } from './wasm.mjs';
 
 const SOURCE = join(ROOT, 'hub-js');
 const TSC = join(ROOT, 'node_modules', '.bin', 'tsc');
@@ -21,7 +22,7 @@ const COMMON = {
 
 /** What is written, from which entry, in which form. hub.js is a classic script: it must also run as a plain SharedWorker without modules. */
 const BUNDLES = [
-  { entryPoints: [join(SOURCE, 'worker.ts')], outfile: join(DIST, 'hub.js'), format: 'iife', alias: { 'tabhub-wasm': join(GLUE, 'tabhub.js') } },
+  { entryPoints: [join(SOURCE, 'worker.ts')], outfile: join(DIST, 'hub.js'), format: 'iife', alias: { 'tabhub-wasm': join(GLUE, 'tabhub.js'), 'tabhub-stack-switch': SWITCH_WASM }, loader: { '.wasm': 'base64' } },
   { entryPoints: [join(SOURCE, 'index.ts')], outfile: join(DIST, 'tabhub.js'), format: 'esm' },
   { entryPoints: [join(SOURCE, 'global.ts')], outfile: join(DIST, 'tabhub.global.js'), format: 'iife' },
 ];

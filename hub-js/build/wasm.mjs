@@ -1,5 +1,5 @@
 /**
- * Makes dist/hub.wasm and the glue script of the crate. Called by build.mjs.
+ * Makes dist/hub.wasm, the glue script of the crate and the small wasm that switches stacks. Called by build.mjs.
  * cargo decides itself what to compile again; the two steps after it are skipped only while the bytes that went in and those that came
  * out are the ones of their last run.
  */
@@ -14,8 +14,12 @@ const CARGO = ['cargo', 'rustc', '--release', '--lib', '--crate-type', 'cdylib',
  * sqlite-wasm-rs exports its memory VFS, which our SQLite does not call (.cargo/config.toml): the linker keeps every export and all that it
  * needs. Wrapped, the names mean functions that do not exist, and the VFS goes, 10 KB of gzip.
  */
-const LINK = ['sqlite3_os_init', 'sqlite3_os_end'].flatMap((name) => ['-C', `link-arg=--wrap=${name}`]);
-const BINDGEN = ['--target', 'web', '--omit-default-module-path', '--remove-name-section', '--remove-producers-section', '--out-name', 'tabhub', '--out-dir', GLUE];
+const WRAPPED = ['sqlite3_os_init', 'sqlite3_os_end'].map((name) => `--wrap=${name}`);
+/** Fibers (src/web/stack-switch.wat) move the stack, and the function that suspends them gets a slot in the function table. */
+const FOR_FIBERS = ['--export=__stack_pointer', '--export-table', '--growable-table'];
+const LINK = [...WRAPPED, ...FOR_FIBERS].flatMap((flag) => ['-C', `link-arg=${flag}`]);
+/** `--keep-lld-exports`: what the linker exports for fibers, wasm-bindgen would take for its own and drop. */
+const BINDGEN = ['--target', 'web', '--omit-default-module-path', '--keep-lld-exports', '--remove-name-section', '--remove-producers-section', '--out-name', 'tabhub', '--out-dir', GLUE];
 
 /** Named one by one: what `--all-features` writes is rejected by older engines. */
 const WASM_FEATURES = ['bulk-memory', 'mutable-globals', 'nontrapping-float-to-int', 'sign-ext', 'reference-types', 'multivalue'];
@@ -27,7 +31,10 @@ const WASM_OPT = ['--remove-exports=rust_sqlite_wasm_*', '-Os', '--low-memory-un
 
 const GLUE_WASM = join(GLUE, 'tabhub_bg.wasm');
 const HUB_WASM = join(DIST, 'hub.wasm');
-const OUTPUTS = [join(GLUE, 'tabhub.js'), join(GLUE, 'tabhub.d.ts'), GLUE_WASM, HUB_WASM];
+const SWITCH_WAT = join(ROOT, 'src', 'web', 'stack-switch.wat');
+/** Goes into hub.js. Assembled as it stands: nothing in it is worth an optimizer's time. */
+export const SWITCH_WASM = join(GLUE, 'stack-switch.wasm');
+const OUTPUTS = [join(GLUE, 'tabhub.js'), join(GLUE, 'tabhub.d.ts'), GLUE_WASM, HUB_WASM, SWITCH_WASM];
 const STAMP = join(GLUE, 'stamp.json');
 
 export async function buildWasm() {
@@ -36,12 +43,13 @@ export async function buildWasm() {
   const crateWasm = join(await targetFolder(), 'wasm32-unknown-unknown', 'release', 'tabhub.wasm');
   if (!existsSync(crateWasm)) throw new BuildError(`cargo wrote no ${crateWasm}; Cargo.toml must ask for a cdylib named tabhub`);
   const binaryen = join(ROOT, 'node_modules', 'binaryen');
-  const inputs = digest([crateWasm, join(binaryen, 'package.json')], wasmBindgenVersion(), ...BINDGEN, ...WASM_OPT);
+  const inputs = digest([crateWasm, SWITCH_WAT, join(binaryen, 'package.json')], wasmBindgenVersion(), ...BINDGEN, ...WASM_OPT);
   if (isFresh(inputs)) return;
   const begun = Date.now();
   console.log('→ wasm-bindgen, wasm-opt');
   await run([wasmBindgen(), ...BINDGEN, crateWasm]);
   await run([join(binaryen, 'bin', 'wasm-opt'), ...WASM_OPT, GLUE_WASM, '-o', HUB_WASM]);
+  await run([join(binaryen, 'bin', 'wasm-as'), '--enable-bulk-memory', '--enable-mutable-globals', SWITCH_WAT, '-o', SWITCH_WASM]);
   writeFileSync(STAMP, JSON.stringify({ inputs, outputs: digest(OUTPUTS) }));
   console.log(`✓ hub.wasm (${duration(Date.now() - begun)})`);
 }
