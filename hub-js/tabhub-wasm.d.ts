@@ -1,14 +1,41 @@
 /** The glue that wasm-bindgen writes at build time from `src/web/mod.rs`; the build resolves the name. */
 declare module 'tabhub-wasm' {
-  export default function init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+  export default function init(options: { module_or_path: WebAssembly.Module }): Promise<Exports>;
+  /** What the module itself exports: of it, what `fibers.ts` needs. */
+  export interface Exports {
+    readonly memory: WebAssembly.Memory;
+    readonly __stack_pointer: WebAssembly.Global;
+    readonly __indirect_function_table: WebAssembly.Table;
+    run_fiber(id: number): void;
+    alloc_stack_copy(bytes: number): number;
+    free_stack_copy(copy: number, bytes: number): void;
+  }
   /** What the worker script does for the host. */
   export interface Shell {
     panicked(message: string): void;
     ended(): void;
     closed(port: MessagePort): void;
+    run(fiber: number): void;
+    turn(): void;
   }
   export class Host {
-    static start(name: string, instance: string, seed: bigint, shell: Shell): Host;
+    static start(
+      name: string, instance: string, seed: bigint, suspend: number, slice_ms: number | undefined, steps: number | undefined, shell: Shell,
+    ): Host;
     connect(port: MessagePort): void;
+    ran(fiber: number): void;
+    turn(): void;
   }
+}
+
+/** `src/web/stack-switch.wat`, assembled, in base64; the build resolves the name. */
+declare module 'tabhub-stack-switch' {
+  const base64: string;
+  export default base64;
+}
+
+/** JavaScript Promise Integration (JSPI), which TypeScript does not know yet. */
+declare namespace WebAssembly {
+  const Suspending: undefined | { new (wait: (id: number) => Promise<void>): ImportValue };
+  function promising(enter: (id: number) => void): (id: number) => Promise<void>;
 }

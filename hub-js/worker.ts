@@ -4,6 +4,7 @@
  * (a load that fails, a panic, an uncaught error) is told to every tab. It never reads what a tab says: that is the hub's.
  */
 import init, { Host } from 'tabhub-wasm';
+import { startFibers, type Fibers, type Jspi } from './fibers.js';
 import type { Body, Response as Reply, WireError } from './protocol.js';
 
 /** What this file uses of a worker's global scope; `lib: DOM` knows only windows. */
@@ -14,6 +15,18 @@ interface WorkerScope {
   addEventListener(type: 'connect' | 'message', listener: (event: MessageEvent) => void): void;
   addEventListener(type: 'error', listener: (event: ErrorEvent) => void): void;
   addEventListener(type: 'unhandledrejection', listener: (event: PromiseRejectionEvent) => void): void;
+}
+
+/**
+ * The parameters in this script's URL. `wasm` says where hub.wasm is. The others are for tests only:
+ * `jspi=off`: as if the browser had no JSPI; `jspi=bare`: statements are suspended without their stack, which must go wrong;
+ * `pace=SLICE_MS,STEPS`: how long a statement runs before others get their turn, and how often it looks at the clock.
+ */
+interface Parameters {
+  wasm: string;
+  jspi: Jspi;
+  slice_ms: number | undefined;
+  steps: number | undefined;
 }
 
 const NAME_PREFIX = 'tabhub:';
@@ -48,18 +61,45 @@ async function start(): Promise<void> {
   if (!scope.name.startsWith(NAME_PREFIX)) {
     return fail('HUB_LOAD_FAILED', `${scope.location.href} must be started under the name "${NAME_PREFIX}<database>", not "${scope.name}"`, 'not-applied');
   }
-  const url = new URL(new URL(scope.location.href).searchParams.get('wasm') ?? 'hub.wasm', scope.location.href).href;
+  let parameters: Parameters;
+  let fibers: Fibers;
   try {
-    await init({ module_or_path: await load(url) });
+    parameters = readParameters(new URL(scope.location.href));
+    fibers = await loadHub(parameters);
   } catch (error) {
-    return fail('HUB_LOAD_FAILED', `the hub cannot load ${url}: ${messageOf(error)}`, 'not-applied');
+    return fail('HUB_LOAD_FAILED', messageOf(error), 'not-applied');
   }
-  host = Host.start(scope.name.slice(NAME_PREFIX.length), instance, seed, {
+  const { slice_ms, steps } = parameters;
+  host = Host.start(scope.name.slice(NAME_PREFIX.length), instance, seed, fibers.suspend, slice_ms, steps, {
     panicked: (message: string) => fail('HUB_PANICKED', message, 'unknown'),
     ended: endSoon,
     closed: (port: MessagePort) => ports.delete(port),
+    run: fibers.run,
+    turn: fibers.turn,
   });
   for (const port of [...ports]) host.connect(port);
+}
+
+/** Throws for a value that is none: a test whose switch does nothing would pass. */
+function readParameters({ href, searchParams }: URL): Parameters {
+  const unfit = (name: string, what: string) => new Error(`${href}: the parameter ${name} must be ${what}`);
+  const wasm = new URL(searchParams.get('wasm') ?? 'hub.wasm', href).href;
+  const jspi = searchParams.get('jspi') ?? 'on';
+  if (jspi !== 'on' && jspi !== 'off' && jspi !== 'bare') throw unfit('jspi', 'off or bare');
+  const pace = searchParams.get('pace');
+  if (pace === null) return { wasm, jspi, slice_ms: undefined, steps: undefined };
+  const [, slice_ms, steps] = /^(\d+(?:\.\d+)?),([1-9]\d{0,8})$/.exec(pace) ?? [];
+  if (!steps) throw unfit('pace', 'SLICE_MS,STEPS');
+  return { wasm, jspi, slice_ms: Number(slice_ms), steps: Number(steps) };
+}
+
+async function loadHub({ wasm, jspi }: Parameters): Promise<Fibers> {
+  try {
+    const exports = await init({ module_or_path: await load(wasm) });
+    return await startFibers(exports, jspi, { ran: (id) => host?.ran(id), turn: () => host?.turn() });
+  } catch (error) {
+    throw new Error(`the hub cannot load ${wasm}: ${messageOf(error)}`);
+  }
 }
 
 async function load(url: string): Promise<WebAssembly.Module> {
@@ -131,4 +171,6 @@ function post(port: MessagePort, body: Body): void {
   port.postMessage(frame.buffer);
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,4 +1,4 @@
-//! The browser around the hub, inside a worker: ports, `IndexedDB`, Web Locks, one timer. wasm32 only.
+//! The browser around the hub, inside a worker: ports, `IndexedDB`, Web Locks, one timer, and stacks to run on. wasm32 only.
 //!
 //! `hub-js/worker.ts` starts a [`Host`] and hands it ports. Every outside event is given to [`Hub::handle`], and the actions it
 //! answers with are carried out in order, before the event's JavaScript turn ends: a write is issued to `IndexedDB` in the
@@ -7,6 +7,7 @@
 //! *Architecture invariant:* adapters without decisions. Nothing here knows what a frame or a record says, and nothing else in
 //! the crate names the browser. No borrow is held while JavaScript could call back: events that arrive meanwhile queue up.
 
+mod fibers;
 mod idb;
 mod js;
 mod locks;
@@ -41,6 +42,12 @@ extern "C" {
     /// The host has closed this port and lets go of it.
     #[wasm_bindgen(method)]
     fn closed(this: &Shell, port: &MessagePort);
+    /// Enter the fiber, which was handed out, or resume it; then call [`Host::ran`]. Both later, on an empty stack.
+    #[wasm_bindgen(method)]
+    fn run(this: &Shell, fiber: u32);
+    /// Let other events come in first, then call [`Host::turn`].
+    #[wasm_bindgen(method)]
+    fn turn(this: &Shell);
 }
 
 /// A running hub and its surroundings; one per worker.
@@ -49,10 +56,20 @@ pub struct Host(Rc<State>);
 
 #[wasm_bindgen]
 impl Host {
-    /// Starts the hub of the database `name`. `instance` is unique to this start; `seed` is random.
+    /// Starts the hub of the database `name`. `instance` is unique to this start; `seed` is random. `suspend` is the slot of the
+    /// function that suspends a fiber, 0 where the browser cannot; the pace of statements is the hub's own unless given.
     #[must_use]
-    pub fn start(name: String, instance: String, seed: u64, shell: Shell) -> Host {
+    pub fn start(
+        name: String,
+        instance: String,
+        seed: u64,
+        suspend: usize,
+        slice_ms: Option<f64>,
+        steps: Option<i32>,
+        shell: Shell,
+    ) -> Host {
         panic::report_to(&shell);
+        let _pacing = (fibers::suspend_in(suspend), slice_ms, steps);
         locks::hold(&format!("tabhub:{name}:hub:{instance}"));
         let state = Rc::new_cyclic(|state: &std::rc::Weak<State>| {
             let answered = state.clone();
@@ -88,6 +105,16 @@ impl Host {
         self.0.dispatch(Incoming::Connected(id));
         self.0.ports.borrow().listen(id);
     }
+
+    /// The fiber has stopped: it is suspended, or its run has come to an end.
+    pub fn ran(&self, fiber: u32) {
+        self.0.dispatch(Incoming::Ran(fiber));
+    }
+
+    /// The other events have come in.
+    pub fn turn(&self) {
+        self.0.dispatch(Incoming::Turn);
+    }
 }
 
 /// An [`Event`] that can wait its turn.
@@ -97,6 +124,9 @@ enum Incoming {
     Gone(PortId),
     Store(OpId, StoreResult),
     Wake,
+    #[allow(dead_code, reason = "the hub has no fibers yet")]
+    Ran(u32),
+    Turn,
 }
 
 /// Where store operations go: to `IndexedDB`, until the hub asks for memory.
@@ -143,6 +173,8 @@ impl State {
             Incoming::Gone(port) => Event::Gone(port),
             Incoming::Store(id, result) => Event::Store(id, result),
             Incoming::Wake => Event::Wake,
+            // The hub asks for neither yet.
+            Incoming::Ran(_) | Incoming::Turn => return vec![],
         };
         self.hub.borrow_mut().handle(event, js::now())
     }
@@ -159,6 +191,19 @@ impl State {
             Action::Disconnect(port) => self.close(port),
             Action::End => self.shell.ended(),
         }
+    }
+
+    /// For `Action::Run`.
+    #[allow(dead_code, reason = "the hub has no fibers yet")]
+    fn run(&self, fiber: u32, task: fibers::Task) {
+        fibers::hand_out(fiber, task);
+        self.shell.run(fiber);
+    }
+
+    /// For `Action::Turn`.
+    #[allow(dead_code, reason = "the hub has no fibers yet")]
+    fn turn(&self) {
+        self.shell.turn();
     }
 
     fn submit(&self, id: OpId, op: StoreOp) {

@@ -18,6 +18,8 @@ const CASES = [
   { name: 'the wasm is a sign-in page', options: { wasmUrl: '/broken/html.wasm' }, codes: FAILED },
   { name: 'the wasm is garbage', options: { wasmUrl: '/broken/garbage.wasm' }, codes: FAILED },
   { name: 'the wasm never arrives', options: { wasmUrl: '/broken/silent.wasm' }, codes: FAILED_OR_LATE },
+  { name: 'a switch of the tests is misspelt', options: { workerUrl: '/dist/hub.js?jspi=none' }, codes: FAILED },
+  { name: 'a switch of the tests is half given', options: { workerUrl: '/dist/hub.js?pace=2' }, codes: FAILED },
 ];
 
 test('a hub that cannot load is an error within 10 s that names the URL', { timeout: 240_000 }, async (t) => {
