@@ -12,14 +12,18 @@ export async function openDatabase(env: Environment, defaultWorkerUrl: string | 
   if (typeof name !== 'string' || name === '' || !isWellFormed(name)) {
     throw new HubError('HUB_BAD_REQUEST', 'open: the name of the database must be a string, not empty and well-formed');
   }
-  const { persistence = 'required', durability = 'strict', workerUrl, wasmUrl, onLog } = checkOptions(options, KNOWN.open, 'open');
+  const { persistence = 'required', durability = 'strict', cacheBytes, cacheBlocks, workerUrl, wasmUrl, onLog } = checkOptions(options, KNOWN.open, 'open');
+  if (cacheBytes !== undefined && cacheBlocks !== undefined) {
+    throw new HubError('HUB_BAD_OPTION', "open: give one of 'cacheBytes' and 'cacheBlocks', not both");
+  }
   const worker = workerUrl ?? defaultWorkerUrl;
   if (!worker) throw new HubError('HUB_BAD_OPTION', "open: this script does not know where it was loaded from; give 'workerUrl', the URL of hub.js");
   const url = resolve(worker, 'workerUrl', env);
   if (wasmUrl !== undefined) url.searchParams.set('wasm', resolve(wasmUrl, 'wasmUrl', env).href);
+  const cache = { ...cacheBytes !== undefined && { cache_bytes: cacheBytes }, ...cacheBlocks !== undefined && { cache_blocks: cacheBlocks } };
   const events = new Events();
   if (onLog) events.on('log', onLog);
-  const session = await Session.open(env, { database: name, url: url.href, persistence, durability }, events);
+  const session = await Session.open(env, { database: name, url: url.href, persistence, durability, cache }, events);
   return new Database(name, session, events);
 }
 

@@ -16,6 +16,13 @@ export interface OpenOptions {
   persistence?: 'required' | 'preferred';
   /** When a write is acknowledged. `strict` (default): IndexedDB completed it and was asked to flush. `relaxed`: IndexedDB completed it. */
   durability?: Durability;
+  /**
+   * How much memory the hub's block cache may take, in bytes: 1 MiB to 1 GiB. Default 32 MiB. All tabs share the one cache; the largest that
+   * a connected tab asks for counts.
+   */
+  cacheBytes?: number;
+  /** The same in blocks (SQLite pages): 64 or more. Give one of the two. */
+  cacheBlocks?: number;
   /** Where `hub.js` is served, same origin. Default: beside the client script. */
   workerUrl?: string | URL;
   /** Where `hub.wasm` is served. Default: beside `hub.js`. */
@@ -83,6 +90,8 @@ const oneOf = (...allowed: string[]): Check => value =>
   allowed.includes(value as string) ? undefined : `must be ${allowed.map(word => `'${word}'`).join(' or ')}`;
 const aFunction: Check = value => typeof value === 'function' ? undefined : 'must be a function';
 const aUrl: Check = value => typeof value === 'string' && value !== '' || value instanceof URL ? undefined : 'must be a URL';
+const wholeBetween = (least: number, most: number): Check => value =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : `must be a whole number from ${least} to ${most}`;
 const millisecondsUpTo = (most: number): Check => value =>
   typeof value === 'number' && value > 0 && value <= most ? undefined : `must be milliseconds, above 0 and at most ${most}`;
 const aSignal: Check = value =>
@@ -100,7 +109,10 @@ const row = { ...call, rowMode: oneOf('object', 'array'), bigint: oneOf('auto', 
 
 /** The options each kind of call knows. */
 export const KNOWN = {
-  open: { persistence: oneOf('required', 'preferred'), durability, workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction },
+  open: {
+    persistence: oneOf('required', 'preferred'), durability, cacheBytes: wholeBetween(2 ** 20, 2 ** 30), cacheBlocks: wholeBetween(64, 2 ** 20),
+    workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction,
+  },
   call,
   write: { ...call, durability },
   rows: row,

@@ -37,9 +37,10 @@ export type Op =
   /**
    * First frame on a port, with id 1 on each, so that what is repeated after it has larger ids. `lock` is a Web Lock name the tab holds
    * for its life ('' where locks are missing). A client that comes back says `resume`: the `commit` of its first welcome, the number of
-   * its last write, and the epoch of the hub it was with: an older hub has been replaced. → `welcome`
+   * its last write, and the epoch of the hub it was with: an older hub has been replaced. `cache_bytes` or `cache_blocks`: how large the
+   * block cache should be; the largest that a connected tab asks for counts. → `welcome`
    */
-  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; resume?: { since: number; last: number; epoch: number } } }
+  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; cache_bytes?: number; cache_blocks?: number; resume?: { since: number; last: number; epoch: number } } }
   /** One statement, payload: one value block. Inside transaction `tx` if given. → `rows` */
   | { query: StatementShape & { tx?: number; durability?: Durability; timeout?: number } }
   /** Many statements without parameters, one transaction (see README). → `done` */

@@ -58,7 +58,7 @@ export interface Status {
 export interface SessionEvents { log(event: LogEvent): void; status(status: Status): void }
 
 /** What a session is opened with: the checked options, with every default filled in. */
-export type SessionOptions = Required<Pick<OpenOptions, 'persistence' | 'durability'>> & { database: string; url: string };
+export type SessionOptions = Required<Pick<OpenOptions, 'persistence' | 'durability'>> & { database: string; url: string; cache: { cache_bytes?: number; cache_blocks?: number } };
 
 export class Session {
   readonly #env: Environment;
@@ -169,10 +169,10 @@ export class Session {
 
   /** From nothing, or from a hub that is lost, to a hub that has been sent everything that waits: within `ms`. */
   async #connect(ms: number): Promise<void> {
-    const { persistence, durability } = this.#options;
+    const { persistence, durability, cache } = this.#options;
     const again = this.#status !== undefined;
     const link = this.#link = new Link(this.#env, this.#options, again, this.#linkEvents());
-    const first = { client: this.#client, persistence, durability };
+    const first = { client: this.#client, persistence, durability, ...cache };
     // A hub that keeps nothing cannot go on for one that stored.
     const next = { ...first, persistence: 'required', resume: { since: this.#since, last: this.#outstanding.lastSent, epoch: this.#status?.epoch ?? 0 } } as const;
     this.#adopt(link, await link.hello(this.#lock, again ? next : first, ms));

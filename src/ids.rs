@@ -50,6 +50,10 @@ id!(
     PortId(u32)
 );
 id!(
+    /// A task on a stack of its own.
+    FiberId(u32)
+);
+id!(
     /// An interactive transaction.
     TxId(u32)
 );

@@ -1,44 +1,29 @@
 //! One connection: opened over the VFS with every setting made explicit, its statement cache, and how it runs statements.
 
 use super::authorizer::Authorizer;
+use super::limits::{CACHE_KB, LIMITS, spilled_too_much};
 use super::pragma;
 use super::sql::Sql;
 use super::statement::{Params, Prepared, Statement};
 use super::{Attempt, Failure};
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::ids::CommitSeq;
+use crate::ids::{BlockNo, CommitSeq};
 use crate::store::{Durability, Pager};
-use crate::vfs::{self, DbFile, ReadAt, Role};
+use crate::vfs::{self, DbFile, Pace, ReadAt, Role};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_void};
 use std::rc::Rc;
 
-/// Milliseconds since 1970, for deadlines inside a running statement.
-pub type Clock = Rc<dyn Fn() -> f64>;
-
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 64;
-/// Longest string, blob or row, in bytes: what a tab can reasonably receive in one message.
-const LENGTH_MAX: c_int = 256 << 20;
-/// Longest single statement, in bytes.
-const SQL_LENGTH_MAX: c_int = 1_000_000;
-/// Virtual-machine steps between two looks at the deadline: well under a millisecond.
-const PROGRESS_STEPS: c_int = 5_000;
-
-struct Deadline {
-    clock: Clock,
-    at: Cell<Option<f64>>,
-    passed: Cell<bool>,
-}
-
 /// Fields in the order in which they must be dropped.
 pub struct Connection {
     /// Most recently used last.
     statements: Vec<(Box<str>, Rc<Statement>)>,
     db: Handle,
     authorizer: Box<Authorizer>,
-    deadline: Box<Deadline>,
+    pace: Rc<Pace>,
     foreign_keys_settable: Rc<Cell<bool>>,
     file: Rc<DbFile>,
 }
@@ -59,12 +44,12 @@ impl Connection {
     /// # Errors
     /// [`Failure::Missed`] while blocks of the schema are not in memory: fetch and open again (a schema loaded with a miss
     /// would lack its statistics, silently); `SQLite`'s errors for a damaged file.
-    pub fn open(pager: &Rc<RefCell<Pager>>, role: Role, clock: Clock) -> Attempt<Self> {
+    pub fn open(pager: &Rc<RefCell<Pager>>, role: Role, pace: Rc<Pace>) -> Attempt<Self> {
         vfs::register();
         let settable = Rc::new(Cell::new(false));
         let flag = settable.clone();
         let rule = Rc::new(move |name: &str, value: Option<&str>| pragma::rule(name, value, flag.get()));
-        let file = Rc::new(DbFile::new(pager.clone(), role, rule));
+        let file = Rc::new(DbFile::new(pager.clone(), role, rule, pace.clone()));
         vfs::offer(file.clone());
         let mut db = std::ptr::null_mut();
         let flags = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE;
@@ -74,7 +59,7 @@ impl Connection {
             statements: vec![],
             db: Handle(db),
             authorizer: Box::new(Authorizer::new(file.clone())),
-            deadline: Box::new(Deadline { clock, at: Cell::new(None), passed: Cell::new(false) }),
+            pace,
             foreign_keys_settable: settable,
             file,
         };
@@ -90,22 +75,16 @@ impl Connection {
             let db = self.db.0;
             ffi::sqlite3_extended_result_codes(db, 1);
             ffi::sqlite3_db_config(db, ffi::SQLITE_DBCONFIG_DEFENSIVE, 1 as c_int, std::ptr::null_mut::<c_int>());
-            for (limit, value) in [
-                (ffi::SQLITE_LIMIT_LENGTH, LENGTH_MAX),
-                (ffi::SQLITE_LIMIT_SQL_LENGTH, SQL_LENGTH_MAX),
-                (ffi::SQLITE_LIMIT_ATTACHED, 1),
-                (ffi::SQLITE_LIMIT_TRIGGER_DEPTH, 100),
-            ] {
+            for (limit, value) in LIMITS {
                 ffi::sqlite3_limit(db, limit, value);
             }
-            let deadline = std::ptr::from_ref::<Deadline>(&self.deadline).cast_mut().cast::<c_void>();
-            ffi::sqlite3_progress_handler(db, PROGRESS_STEPS, Some(progress), deadline);
+            ffi::sqlite3_progress_handler(db, self.pace.steps(), Some(progress), Rc::as_ptr(&self.pace).cast_mut().cast());
         }
         self.authorizer.install(self.db.0);
         let query_only = if role == Role::Reader { "ON" } else { "OFF" };
         self.run_script(&format!(
             "PRAGMA page_size = {block_bytes}; PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = NORMAL; \
-             PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1000; PRAGMA foreign_keys = ON; \
+             PRAGMA synchronous = FULL; PRAGMA temp_store = FILE; PRAGMA cache_size = -{CACHE_KB}; PRAGMA foreign_keys = ON; \
              PRAGMA recursive_triggers = OFF; PRAGMA query_only = {query_only}; SELECT count(*) FROM sqlite_schema"
         ))?;
         self.file.configured();
@@ -135,10 +114,9 @@ impl Connection {
         self.file.set_durability(durability);
     }
 
-    /// When running statements are stopped, in ms since 1970.
-    pub fn set_deadline(&self, at: Option<f64>) {
-        self.deadline.at.set(at);
-        self.deadline.passed.set(false);
+    #[must_use]
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Whether `PRAGMA foreign_keys = …` is let through.
@@ -196,6 +174,18 @@ impl Connection {
         unsafe { ffi::sqlite3_get_autocommit(self.db.0) == 0 }
     }
 
+    /// A block ahead of the statement that is worth waiting for between two rows.
+    #[must_use]
+    pub fn awaits_ahead(&self) -> Option<BlockNo> {
+        self.file.awaits_ahead()
+    }
+
+    /// Whether no statement is in its middle, and no transaction open.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.file.is_unlocked()
+    }
+
     #[must_use]
     pub fn cached_statements(&self) -> usize {
         self.statements.len()
@@ -218,9 +208,10 @@ impl Connection {
         Ok(self.file.take_published())
     }
 
-    /// Rolls back whatever is open; what was missed so far is forgotten with it.
+    /// Rolls back whatever is open; what was missed so far, or was to stop, is forgotten with it.
     pub fn rollback(&mut self) {
         if self.in_transaction() {
+            self.pace.let_go();
             // A rollback with a pending read answers an error that changes nothing: the transaction ends all the same.
             let _ = self.control("ROLLBACK");
         }
@@ -343,6 +334,9 @@ impl Connection {
         if !misses.is_empty() {
             return Err(Failure::Missed(misses));
         }
+        if let Some(why) = self.pace.take_cut_short() {
+            return Err(why.into());
+        }
         if rc == ffi::SQLITE_OK {
             return Ok(());
         }
@@ -353,8 +347,11 @@ impl Connection {
         if let Some(refusal) = self.file.take_refusal() {
             return refusal;
         }
-        if rc & 0xff == ffi::SQLITE_INTERRUPT && self.deadline.passed.get() {
-            return Error::Timeout("the statement ran past its timeout and was stopped".into());
+        if let Some(why) = self.pace.stopped().filter(|_| rc & 0xff == ffi::SQLITE_INTERRUPT) {
+            return why;
+        }
+        if let Some(purpose) = vfs::temp::take_exceeded().filter(|_| rc & 0xff == ffi::SQLITE_FULL) {
+            return spilled_too_much(purpose);
         }
         // SAFETY: a live handle; the message is copied at once.
         let (message, offset) = unsafe {
@@ -381,10 +378,7 @@ fn c_int_flags<T: TryInto<u32>>(flag: T) -> u32 {
     flag.try_into().unwrap_or_default()
 }
 
-unsafe extern "C" fn progress(deadline: *mut c_void) -> c_int {
-    // SAFETY: `configure` passed a box that lives as long as the connection.
-    let deadline = unsafe { &*deadline.cast::<Deadline>() };
-    let passed = deadline.at.get().is_some_and(|at| (deadline.clock)() > at);
-    deadline.passed.set(passed);
-    c_int::from(passed)
+unsafe extern "C" fn progress(pace: *mut c_void) -> c_int {
+    // SAFETY: `configure` passed what the connection keeps alive.
+    c_int::from(unsafe { &*pace.cast::<Pace>() }.look())
 }

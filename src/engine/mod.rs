@@ -6,14 +6,16 @@
 
 mod authorizer;
 mod connection;
+mod limits;
 mod pragma;
 mod sql;
 mod statement;
 mod value;
 
+pub use crate::vfs::{Clock, Pace, Pacing, Suspend};
 pub use authorizer::Control;
-pub use connection::{Clock, Connection};
-pub use sql::Sql;
+pub use connection::Connection;
+pub use sql::{Sql, first_word};
 pub use statement::{Column, Params, Prepared, Statement};
 pub use value::ValueRef;
 

@@ -40,7 +40,9 @@ impl Sql {
     }
 }
 
-fn first_word(mut sql: &[u8]) -> &[u8] {
+/// The first word of a statement, after white space and comments; empty where it begins with something else.
+#[must_use]
+pub fn first_word(mut sql: &[u8]) -> &[u8] {
     loop {
         sql = sql.trim_ascii_start();
         if let Some(rest) = sql.strip_prefix(b"--") {

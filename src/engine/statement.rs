@@ -47,6 +47,12 @@ impl Statement {
         unsafe { ffi::sqlite3_stmt_readonly(self.raw) != 0 }
     }
 
+    /// True where it can be run beside others, as a read: it writes nothing and steers no transaction.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        self.is_readonly() && self.control.is_none() && !self.is_vacuum
+    }
+
     #[must_use]
     pub fn columns(&self) -> Vec<Column> {
         // SAFETY: a live statement; the strings are copied before anything else touches it.

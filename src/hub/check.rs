@@ -2,11 +2,15 @@
 //! step is a chunk with the problems it found, so that a tab sees it go on and can cancel it.
 
 use super::database::Database;
+use super::fiber::{Seat, Task};
+use super::fibers::Ticket;
+use super::lanes::Job;
 use super::reply::Reply;
 use super::streams::{Chunk, StreamKind};
-use crate::engine::{Attempt, Params, Statement, ValueRef};
+use crate::engine::{Attempt, Failure, Params, Statement, ValueRef};
 use crate::error::Error;
 use crate::ids::{CommitSeq, GroupNo};
+use crate::vfs::{ReadAt, Role};
 use crate::wire::{self, CheckLevel, CheckStage};
 
 /// Block groups read at once: 4 MiB.
@@ -76,11 +80,11 @@ impl Database {
         self.streams.iter().any(|stream| matches!(stream.kind, StreamKind::Check(_)))
     }
 
-    /// Goes on with a check: none where the store must be read first.
-    pub(super) fn next_check(&mut self, check: &mut Check, at: CommitSeq) -> Attempt<Option<Chunk>> {
+    /// Goes on with a check: none where the store must be read, or `SQLite` asked, first.
+    pub(super) fn next_check(&mut self, check: &mut Check, job: &Job, at: CommitSeq) -> Option<Chunk> {
         let groups = self.pager.borrow().stored_groups();
         if let Some(problems) = check.found.take() {
-            return Ok(Some(check.chunk(problems, groups)));
+            return Some(check.chunk(problems, groups));
         }
         match check.step {
             Step::Log => self.pager.borrow_mut().verify_log(),
@@ -89,12 +93,16 @@ impl Database {
                 self.pager.borrow_mut().verify_groups(GroupNo(first), GroupNo(last));
             }
             Step::Sqlite(n) => {
-                let problems = self.check_by_sqlite(check.statements()[n], at)?;
-                return Ok(Some(check.chunk(problems, groups)));
+                let task = SqliteCheck { sql: check.statements()[n], at, problems: Ok(vec![]) };
+                let deadline = (self.clock)() + STATEMENT_MS;
+                let ticket = Ticket { port: job.port, id: job.id, tx: None, role: Role::Reader, at, deadline };
+                let seat = self.new_seat(Role::Reader);
+                seat.pace.begin_unit(job.unit);
+                self.start(Task::Check(task), seat, ticket);
             }
         }
         check.verifying = true;
-        Ok(None)
+        None
     }
 
     /// What the store's answer to a check's read amounts to.
@@ -106,13 +114,57 @@ impl Database {
         }
     }
 
-    fn check_by_sqlite(&mut self, sql: &str, at: CommitSeq) -> Attempt<Vec<String>> {
-        let deadline = (self.clock)() + STATEMENT_MS;
-        let reader = self.reader_at(at)?;
-        reader.set_deadline(Some(deadline));
-        let statement = reader.prepare(sql)?;
+    /// What `SQLite` says: found, or to be asked again when its blocks are there.
+    pub(super) fn sqlite_checked(&mut self, task: SqliteCheck, seat: Seat, ticket: &Ticket) {
+        self.give_back(seat);
+        let Some(at) = self.streams.iter().position(|stream| stream.is(ticket.port, ticket.id)) else { return };
+        let failed = match task.problems {
+            Ok(problems) => return self.verified(problems),
+            Err(Failure::Missed(blocks)) => {
+                let mut stream = self.streams.swap_remove(at);
+                let fetched = self.fetch_for(&mut stream.job, blocks);
+                if let StreamKind::Check(check) = &mut stream.kind {
+                    check.verifying = false;
+                }
+                self.streams.push(stream);
+                fetched.err()
+            }
+            // What cannot be read is what the check is for.
+            Err(Failure::Failed(error @ (Error::Corrupt(_) | Error::Storage(_)))) => {
+                if let StreamKind::Check(check) = &mut self.streams[at].kind {
+                    check.unreadable(&error);
+                    check.verifying = false;
+                }
+                None
+            }
+            Err(Failure::Failed(error)) => Some(error),
+        };
+        if let Some(error) = failed {
+            self.end_streams(&error, &|stream| stream.is(ticket.port, ticket.id));
+        }
+    }
+}
+
+/// One of `SQLite`'s own checks, on a new connection of its own: FTS5 compares the content with what the connection knew of the index
+/// when it last searched there, and would call a sound one damaged.
+pub struct SqliteCheck {
+    sql: &'static str,
+    at: CommitSeq,
+    problems: Attempt<Vec<String>>,
+}
+
+impl SqliteCheck {
+    pub fn run(&mut self, seat: &mut Seat) -> bool {
+        self.problems = self.attempt(seat);
+        true
+    }
+
+    fn attempt(&self, seat: &mut Seat) -> Attempt<Vec<String>> {
+        let connection = seat.connection()?;
+        connection.read_at(ReadAt::Commit(self.at));
+        let statement = connection.prepare(self.sql)?;
         let mut problems = vec![];
-        reader.run(&statement, &Params::default(), &mut |row| {
+        connection.run(&statement, &Params::default(), &mut |row| {
             problems.extend(problem(row));
             Ok(())
         })?;

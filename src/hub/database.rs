@@ -1,6 +1,8 @@
 //! The open database: the state that all parts of the hub share, how it moves on, and the small acts that the other files are
 //! made of (snapshots, connections, fetching, replying).
 
+use super::fiber::{Fiber, Seat, Standing, Task};
+use super::fibers::{Fibers, Next, Ticket};
 use super::lanes::{Ask, Job};
 use super::outbox::{Held, Outbox};
 use super::reply::{Reply, wire_error};
@@ -10,13 +12,12 @@ use super::transactions::ReadTransaction;
 use super::watch::Watch;
 use super::writer::Slot;
 use super::{Action, HubConfig};
-use crate::engine::{Attempt, Clock, Connection};
+use crate::engine::{Clock, Pacing};
 use crate::error::Error;
-use crate::ids::{BlockNo, CommitSeq, GroupNo, PortId, TxId};
+use crate::ids::{BlockNo, CommitSeq, FiberId, GroupNo, PortId, TxId};
 use crate::sorted::SortedMap;
 use crate::store::sessions::Resumed;
 use crate::store::{Limits, Pager};
-use crate::vfs::{ReadAt, Role};
 use crate::wire::{self};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -35,13 +36,19 @@ pub struct Counters {
 pub struct Database {
     pub(super) pager: Rc<RefCell<Pager>>,
     pub(super) clock: Clock,
-    pub(super) writer: Option<Connection>,
-    pub(super) reader: Option<Connection>,
+    pub(super) pacing: Pacing,
+    /// The writer's connection, while no fiber has it.
+    pub(super) writer: Option<Seat>,
+    /// Readers' connections that are free.
+    pub(super) seats: Vec<Seat>,
+    /// Connections of an earlier set may hold what is not true any more.
+    pub(super) seat_set: u32,
+    pub(super) fibers: Fibers,
     pub(super) sessions: SortedMap<PortId, Session>,
     /// Reads that wait for their blocks.
-    pub(super) reads: Vec<Job>,
-    pub(super) inside_reads: Vec<(TxId, Job)>,
-    pub(super) turns: VecDeque<Job>,
+    pub(super) reads: Vec<Box<Job>>,
+    pub(super) inside_reads: Vec<(TxId, Box<Job>)>,
+    pub(super) turns: VecDeque<Box<Job>>,
     pub(super) slot: Slot,
     pub(super) read_transactions: SortedMap<TxId, ReadTransaction>,
     pub(super) streams: Vec<Stream>,
@@ -52,6 +59,9 @@ pub struct Database {
     pub(super) instance: String,
     pub(super) seed: u64,
     last_tx: TxId,
+    /// When there will have been no request for long enough to read ahead, and whether that time has come.
+    pub(super) warm_at: f64,
+    pub(super) is_warming: bool,
     pub(super) actions: Vec<Action>,
     pub(super) failure: Option<Error>,
 }
@@ -67,8 +77,11 @@ impl Database {
         Self {
             pager: Rc::new(RefCell::new(pager)),
             clock: config.clock.clone(),
+            pacing: config.pacing,
             writer: None,
-            reader: None,
+            seats: vec![],
+            seat_set: 0,
+            fibers: Fibers::default(),
             sessions: SortedMap::default(),
             reads: vec![],
             inside_reads: vec![],
@@ -84,6 +97,8 @@ impl Database {
             seed: config.seed,
             // Numbers that no earlier hub has given out lately.
             last_tx: TxId((epoch as u32) << 20),
+            warm_at: f64::INFINITY,
+            is_warming: false,
             actions: vec![],
             failure: None,
         }
@@ -121,14 +136,18 @@ impl Database {
         let resumed = hello
             .resume
             .map_or(Resumed { since: self.newest_commit(), last: 0 }, |r| Resumed { since: CommitSeq(r.since), last: r.last });
-        self.sessions.insert(port, Session::new(&hello.client, resumed, hello.durability.into()));
+        let mut session = Session::new(&hello.client, resumed, hello.durability.into());
+        session.cache_bytes = cache_bytes(hello, self.pager.borrow().block_bytes());
+        self.sessions.insert(port, session);
+        self.fit_cache();
     }
 
     /// Runs everything that can run now, until nothing changes.
     pub fn pump(&mut self, now: f64) {
+        self.wake_fibers();
         self.pump_reads();
-        self.pump_inside_reads(now);
-        self.pump_transaction(now);
+        self.pump_inside_reads();
+        self.pump_transaction();
         self.pump_writer(now);
         self.pump_import();
         loop {
@@ -140,10 +159,74 @@ impl Database {
                 break;
             }
         }
+        self.warm();
         let ops = self.pager.borrow_mut().take_ops();
         for (id, op) in ops {
             self.watch.submitted(id, now);
             self.actions.push(Action::Store(id, op));
+        }
+        match self.fibers.next() {
+            Next::Run(fiber) => self.actions.push(Action::Run(fiber)),
+            Next::Turn => self.actions.push(Action::Turn),
+            Next::Nothing => {}
+        }
+    }
+
+    /// In idle time a database that fits into the cache is read whole, a part at a time: then nothing is ever missed.
+    fn warm(&self) {
+        let is_idle = self.is_warming
+            && self.fibers.len() == 0
+            && self.reads.is_empty()
+            && self.inside_reads.is_empty()
+            && self.streams.is_empty()
+            && matches!(self.slot, Slot::Free);
+        if is_idle && self.pager.borrow().damage().is_none() {
+            self.pager.borrow_mut().warm();
+        }
+    }
+
+    /// Makes the cache as large as the largest that a connected tab asks for.
+    pub(super) fn fit_cache(&self) {
+        let wanted = self.sessions.values().filter_map(|session| session.cache_bytes).max();
+        self.pager.borrow_mut().set_cache_bytes(wanted.unwrap_or(self.limits.cache_bytes));
+    }
+
+    // ---- fibers
+
+    pub(super) fn start(&mut self, task: Task, seat: Seat, ticket: Ticket) {
+        let fiber = Fiber::new(self.fibers.next_id(), task, seat);
+        self.fibers.start(fiber, ticket);
+    }
+
+    pub fn turn(&mut self) {
+        self.fibers.turn();
+    }
+
+    fn wake_fibers(&mut self) {
+        let pager = self.pager.borrow();
+        // One that was given up is asked for again.
+        self.fibers.wake(|block| pager.are_resident(&[block]) || !pager.is_on_its_way(block));
+    }
+
+    /// The host has run a fiber.
+    pub fn ran(&mut self, id: FiberId, now: f64) {
+        let Some((fiber, ticket, standing)) = self.fibers.ran(id) else { return };
+        if standing != Standing::Done {
+            // A script's part may have been committed: that it was goes with the commit.
+            fiber.peek(|task| {
+                if let Task::Work(work) = task {
+                    self.keep_script(&work.job);
+                }
+            });
+            return;
+        }
+        let Some((task, seat)) = fiber.take() else { return };
+        match task {
+            Task::Read(read) => self.read_ended(read, seat, now),
+            Task::Work(work) => self.work_ended(work, seat),
+            Task::Step(step) => self.step_ended(step, seat, now),
+            Task::Chunk(chunk) => self.chunk_ended(chunk, seat, &ticket),
+            Task::Check(check) => self.sqlite_checked(check, seat, &ticket),
         }
     }
 
@@ -167,25 +250,11 @@ impl Database {
         self.sessions.get(port).map_or(0, |s| s.last_rowid)
     }
 
-    pub(super) fn reader_at(&mut self, at: CommitSeq) -> Attempt<&mut Connection> {
-        if self.reader.is_none() {
-            self.reader = Some(Connection::open(&self.pager, Role::Reader, self.clock.clone())?);
-        }
-        let reader = self.reader.as_mut().expect("just opened");
-        reader.read_at(ReadAt::Commit(at));
-        Ok(reader)
-    }
-
-    pub(super) fn writer(&mut self) -> Attempt<&mut Connection> {
-        if self.writer.is_none() {
-            self.writer = Some(Connection::open(&self.pager, Role::Writer, self.clock.clone())?);
-        }
-        Ok(self.writer.as_mut().expect("just opened"))
-    }
-
+    /// Closes every connection, those in use as soon as they are free.
     pub(super) fn forget_connections(&mut self) {
+        self.seat_set += 1;
         self.writer = None;
-        self.reader = None;
+        self.seats.clear();
     }
 
     pub(super) fn next_tx(&mut self) -> TxId {
@@ -198,9 +267,13 @@ impl Database {
     }
 
     /// Has a unit's missing blocks fetched: further ahead at each restart, in the end everything.
-    pub(super) fn fetch_for(&mut self, job: &mut Job, blocks: Vec<BlockNo>) {
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where it would need too many at once.
+    pub(super) fn fetch_for(&mut self, job: &mut Job, blocks: Vec<BlockNo>) -> crate::error::Result<()> {
         const DOUBLINGS_MAX: u32 = 8;
         self.counters.restarts += 1;
+        job.pins.hold(&blocks, self.limits.pinned_bytes)?;
         let mut pager = self.pager.borrow_mut();
         if job.tries < DOUBLINGS_MAX {
             pager.fetch(&blocks, (1 << job.tries) - 1);
@@ -209,9 +282,14 @@ impl Database {
         }
         job.tries += 1;
         job.misses = blocks;
+        Ok(())
     }
 
+    /// Replies, unless the tab is gone.
     pub(super) fn reply_now(&mut self, port: PortId, id: u64, reply: Reply) {
+        if !self.knows(port) {
+            return;
+        }
         let frame = self.frame(id, reply);
         self.actions.push(Action::Send(port, frame));
     }
@@ -233,6 +311,9 @@ impl Database {
     }
 
     pub(super) fn send_after(&mut self, held: Held) {
+        if !self.knows(held.port) {
+            return;
+        }
         if held.after <= self.pager.borrow().durable() {
             self.actions.push(Action::Send(held.port, held.frame));
         } else {
@@ -266,6 +347,10 @@ impl Database {
         self.reply_to_write(after, job.port, job.id, job.write, reply);
     }
 
+    pub(super) fn published(&self) -> CommitSeq {
+        self.pager.borrow().published()
+    }
+
     fn durable(&self) -> CommitSeq {
         self.pager.borrow().durable()
     }
@@ -281,4 +366,13 @@ impl Database {
     pub(super) fn log(&mut self, level: wire::LogLevel, message: &str) {
         self.tell_all(&wire::Body::Log(wire::Log { level, message: message.into() }));
     }
+}
+
+/// What a tab asks for, within reason.
+fn cache_bytes(hello: &wire::Hello, block_bytes: u32) -> Option<usize> {
+    const LEAST: u64 = 256 << 10;
+    const MOST: u64 = 1 << 30;
+    let blocks = hello.cache_blocks.map(|blocks| blocks.saturating_mul(u64::from(block_bytes)));
+    let bytes = hello.cache_bytes.or(blocks)?.clamp(LEAST, MOST);
+    usize::try_from(bytes).ok()
 }

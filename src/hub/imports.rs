@@ -92,14 +92,16 @@ impl Database {
         let why = Error::TransactionLost("the database was replaced by an import".into());
         self.end_streams(&why, &|_| true);
         self.end_read_transactions(&why, &|_, _| true);
+        // Single reads begin again on the new database.
+        self.fibers.stop(&why, &|_, _| true);
         self.forget_connections();
         for session in self.sessions.values_mut() {
             session.last_write = crate::ids::CommitSeq(0);
-            session.lane.iter_mut().for_each(|job| job.misses.clear());
+            session.lane.iter_mut().for_each(|job| job.forget_misses());
         }
         // What they wait for were the old database's blocks, and its fetches went with it.
-        self.reads.iter_mut().chain(self.inside_reads.iter_mut().map(|(_, job)| job)).for_each(|job| job.misses.clear());
-        self.turns.iter_mut().for_each(|job| job.misses.clear());
+        self.reads.iter_mut().chain(self.inside_reads.iter_mut().map(|(_, job)| job)).for_each(|job| job.forget_misses());
+        self.turns.iter_mut().for_each(|job| job.forget_misses());
         if let Some(turn) = self.slot.take_import() {
             self.reply_now(turn.port, turn.id, Reply::done(0, 0));
         }

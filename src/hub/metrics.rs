@@ -1,8 +1,8 @@
 //! The figures that `db.metrics()` shows.
 
 use super::database::Database;
+use super::fiber::Seat;
 use super::writer::Slot;
-use crate::engine::Connection;
 use crate::wire;
 
 impl Database {
@@ -10,7 +10,7 @@ impl Database {
         let pager = self.pager.borrow();
         let (resident, log_bytes, log_records) = pager.sizes();
         let (c, large, cache) = (pager.counters(), pager.large_commit(), pager.cache_figures());
-        let cached = [&self.reader, &self.writer].into_iter().flatten().map(Connection::cached_statements).sum::<usize>();
+        let cached = self.seats.iter().chain(&self.writer).map(Seat::cached_statements).sum::<usize>();
         let open = self.read_transactions.len() + usize::from(matches!(self.slot, Slot::Transaction(_)));
         [
             ("sessions", self.sessions.len() as u64),
@@ -49,14 +49,22 @@ impl Database {
             ("blocks_pinned", cache.blocks_pinned as u64),
             ("pinned_bytes", cache.pinned_bytes as u64),
             ("log_resident_bytes", cache.log_resident_bytes as u64),
+            ("dirty_bytes", cache.dirty_bytes as u64),
             ("prefetched", cache.counters.prefetched),
             ("prefetched_used", cache.counters.prefetched_used),
+            ("memory_bytes", crate::ffi::memory_bytes()),
+            ("temp_bytes", crate::vfs::temp::bytes() as u64),
             ("block_bytes", pager.block_bytes().into()),
             ("misses", c.misses),
             ("restarts", self.counters.restarts),
             ("reads", self.counters.reads),
             ("writes", self.counters.writes),
             ("queued", self.turns.len() as u64),
+            ("running", self.fibers.len() as u64),
+            ("suspended", self.fibers.suspended() as u64),
+            ("waits", self.fibers.counters.waits),
+            ("slices", self.fibers.counters.slices),
+            ("turns", self.fibers.counters.turns),
             ("statements_cached", cached as u64),
             ("epoch", pager.header().epoch.0),
             ("commit_published", pager.published().0),

@@ -2,26 +2,37 @@
 //! `now` in, actions out; no clock, no I/O, no browser.
 //!
 //! How work is scheduled, in one place:
-//! - Each tab's requests pass through its own lane (`lanes`) in order. Reads run at once on the newest durable snapshot
+//! - Each tab's requests pass through its own lane (`lanes`) in order. Reads (`reads`) begin at once, on the newest durable snapshot
 //!   (and never older than the tab's own writes); they overtake only writes that wait for another tab's transaction.
+//! - Whatever runs SQL is a fiber (`fiber`) with a connection of its own. `fibers` decides who runs next: short statements overtake
+//!   long ones, and nobody starves.
 //! - Writes take turns at the one writer (`writer`): first come, first served. A transaction or an import keeps its turn until it
 //!   ends, or until its idle timeout.
-//! - A unit of work that misses blocks is rolled back, waits for them, and runs again from its start.
+//! - A statement that misses a block is suspended until it has come. On a host with one stack its unit of work is rolled back,
+//!   waits for the block, and runs again from its start.
+//! - A request that is cancelled, or out of time, is stopped in the middle of its statement.
 //! - A reply that depends on a commit is held (`outbox`) until that commit is durable.
 //!
 //! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
 
+#![allow(clippy::vec_box, reason = "jobs go from queue to queue, and every move of a large value is code to download")]
+
 mod check;
 mod database;
 mod endings;
+mod fiber;
+mod fibers;
 mod imports;
 mod lanes;
 mod metrics;
 mod once;
 mod outbox;
+mod pins;
+mod reads;
 mod reply;
 mod requests;
 mod session;
+mod steps;
 mod storage;
 mod streams;
 mod transactions;
@@ -29,12 +40,13 @@ mod watch;
 mod work;
 mod writer;
 
-use crate::engine::Clock;
+pub use crate::engine::{Clock, Pacing, Suspend};
 use crate::error::Error;
-use crate::ids::{OpId, PortId};
+use crate::ids::{FiberId, OpId, PortId};
 use crate::store::{Limits, Pager, StoreFailure, StoreOp, StoreReply, StoreResult};
 use crate::wire;
 use database::Database;
+pub use fiber::{Fiber, Standing};
 use reply::{Reply, wire_error};
 
 /// What a hub is created with.
@@ -46,6 +58,7 @@ pub struct HubConfig {
     /// Where all randomness comes from.
     pub seed: u64,
     pub clock: Clock,
+    pub pacing: Pacing,
     pub limits: Limits,
 }
 
@@ -61,6 +74,10 @@ pub enum Event<'a> {
     Store(OpId, StoreResult),
     /// The time that [`Hub::next_wake`] named has come.
     Wake,
+    /// The fiber of an [`Action::Run`] has stopped: it is done, pauses, or is suspended.
+    Ran(FiberId),
+    /// The answer to an [`Action::Turn`].
+    Turn,
 }
 
 /// What a hub wants done, in order.
@@ -69,6 +86,10 @@ pub enum Action {
     /// A frame for a tab.
     Send(PortId, Vec<u8>),
     Store(OpId, StoreOp),
+    /// Run the fiber, or resume its stack if it is suspended; then send [`Event::Ran`]. One at a time.
+    Run(Fiber),
+    /// Let the other events come in that wait, then send [`Event::Turn`].
+    Turn,
     /// Learn of the tab's death through the Web Lock that it holds.
     Watch(PortId, String),
     /// Persistent storage is not to be had: carry store operations out in memory from now on.
@@ -130,9 +151,41 @@ impl Hub {
                     database.expire(now);
                 }
             }
+            Event::Ran(fiber) => {
+                if let Phase::Open(database) = &mut self.phase {
+                    database.ran(fiber, now);
+                }
+            }
+            Event::Turn => {
+                if let Phase::Open(database) = &mut self.phase {
+                    database.turn();
+                }
+            }
         }
         self.settle(now);
         std::mem::take(&mut self.actions)
+    }
+
+    /// Takes one event, and runs at once, on this stack, whatever fibers want to run: for a host with nothing else to do, and
+    /// with [`Pacing::suspend`] `None`. The actions are those for the outside.
+    pub fn drive(&mut self, event: Event<'_>, now: f64) -> Vec<Action> {
+        let mut todo = std::collections::VecDeque::from(self.handle(event, now));
+        let mut actions = vec![];
+        while let Some(action) = todo.pop_front() {
+            let after = match action {
+                Action::Run(fiber) => {
+                    fiber.run();
+                    self.handle(Event::Ran(fiber.id()), now)
+                }
+                Action::Turn => self.handle(Event::Turn, now),
+                outside => {
+                    actions.push(outside);
+                    continue;
+                }
+            };
+            todo.extend(after);
+        }
+        actions
     }
 
     /// When to send [`Event::Wake`], in ms since 1970.

@@ -3,6 +3,7 @@
 use super::Action;
 use super::database::Database;
 use super::lanes::{Ask, Job};
+use super::pins::Pins;
 use super::reply::Reply;
 use super::transactions::idle_ms;
 use super::work::{Call, Script, Work};
@@ -12,6 +13,8 @@ use crate::ids::{PortId, TxId};
 use crate::store::Durability;
 use crate::wire::{self, Op};
 
+/// Without a request for so long the hub is idle.
+const IDLE_MS: f64 = 100.0;
 /// How long a statement may wait and run where the call names no timeout.
 const TIMEOUT_MS: u32 = 30_000;
 
@@ -21,6 +24,7 @@ impl Database {
         if self.is_repeated(port, &request) {
             return;
         }
+        (self.warm_at, self.is_warming) = (now + IDLE_MS, false);
         if let Err(error) = self.take_request(port, request, payload, now) {
             self.fail(port, id, &error);
         }
@@ -62,7 +66,7 @@ impl Database {
                 let ask = if b.mode == wire::TransactionMode::Read { Ask::BeginRead { idle_ms } } else { Ask::Begin { idle_ms } };
                 self.ask((port, id, None), ask, None, None, now);
             }
-            Op::Commit(c) => self.request_commit((port, id, write), tx_id(c.tx)?, c.durability.map(Into::into), now),
+            Op::Commit(c) => self.request_commit((port, id, write), tx_id(c.tx)?, c.durability.map(Into::into)),
             Op::Rollback(r) => self.request_rollback(port, id, tx_id(r.tx)?),
             Op::Iterate(i) => {
                 let call = one_call(i.sql, i.params, payload)?;
@@ -102,7 +106,7 @@ impl Database {
         match tx {
             Some(tx) => {
                 let (tx, job) = (tx_id(tx)?, self.job(from, ask, durability, timeout, now));
-                self.request_inside(tx, job, now);
+                self.request_inside(tx, job);
             }
             None => self.ask(from, ask, durability, timeout, now),
         }
@@ -124,10 +128,10 @@ impl Database {
         durability: Option<wire::Durability>,
         timeout: Option<u32>,
         now: f64,
-    ) -> Job {
+    ) -> Box<Job> {
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
         let default = self.sessions.get(port).map_or(Durability::Strict, |s| s.durability);
-        Job {
+        Box::new(Job {
             port,
             id,
             write,
@@ -137,7 +141,8 @@ impl Database {
             unit: (now, self.seed),
             tries: 0,
             misses: vec![],
-        }
+            pins: Pins::new(&self.pager),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::ids::{CommitSeq, TxId};
 use crate::store::Durability;
 use crate::store::sessions::Resumed;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -24,10 +25,14 @@ pub struct Session {
     pub durability: Durability,
     /// The tab's newest commit: its reads never see an older state.
     pub last_write: CommitSeq,
+    /// How large it wants the block cache.
+    pub cache_bytes: Option<usize>,
     /// `last_insert_rowid()` as this tab knows it; the connection is shared.
     pub last_rowid: i64,
     /// Requests that are not under way yet, in order.
-    pub lane: VecDeque<Job>,
+    pub lane: VecDeque<Box<Job>>,
+    /// The statement under way of which it is not known yet whether it reads; what came after it waits.
+    pub undecided: Option<Rc<Cell<bool>>>,
     ended: Vec<(TxId, Error)>,
 }
 
@@ -40,10 +45,17 @@ impl Session {
             answered: 0,
             durability,
             last_write: CommitSeq(0),
+            cache_bytes: None,
             last_rowid: 0,
             lane: VecDeque::new(),
+            undecided: None,
             ended: vec![],
         }
+    }
+
+    /// Whether the next request of the lane may be looked at. Dropped flags belong to fibers that have ended.
+    pub fn may_go_on(&self) -> bool {
+        self.undecided.as_ref().is_none_or(|is_read| is_read.get() || Rc::strong_count(is_read) == 1)
     }
 
     /// Remembers why a transaction ended without its tab's doing.

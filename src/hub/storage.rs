@@ -1,12 +1,17 @@
 //! What the block store's answers mean for the tabs: replies released, work to go on, and losses told to whom they concern.
 
 use super::database::Database;
+use super::fiber::Standing;
+use super::fibers::Ticket;
+use super::lanes::{Ask, Job};
 use super::outbox::Held;
 use super::reply::{Reply, wire_error};
+use super::work::Work;
 use super::writer::{Slot, read_only};
 use crate::error::Error;
-use crate::ids::{BlockNo, GroupNo, OpId};
+use crate::ids::{BlockNo, CommitSeq, GroupNo, OpId};
 use crate::store::{Progress, StoreFailure, StoreReply, StoreResult};
+use crate::vfs::Role;
 use crate::wire;
 
 impl Database {
@@ -54,6 +59,7 @@ impl Database {
         }
         let durable = self.pager.borrow().durable();
         self.end_transaction(error);
+        self.stop_lost_work(error, durable);
         self.end_streams(error, &|stream| stream.at > durable);
         self.end_read_transactions(error, &|_, read| read.at > durable);
         for session in self.sessions.values_mut() {
@@ -63,20 +69,33 @@ impl Database {
         self.forget_connections();
     }
 
+    /// Whatever is under way and builds on a commit that is lost.
+    fn stop_lost_work(&mut self, error: &Error, durable: CommitSeq) {
+        self.fibers.stop(error, &|ticket, _| ticket.role == Role::Writer || ticket.at > durable);
+        let lost = |job: &Job| matches!(&job.ask, Ask::Work(Work::Script(script)) if script.committed > Some(durable));
+        for job in self.take_jobs(&lost) {
+            self.fail_job(&job, error, None);
+        }
+    }
+
     /// What waits for a commit that will never be durable, once for each request: a stream has several chunks on their way, and
     /// one that is still open is ended by itself.
     fn take_held(&mut self) -> Vec<Held> {
-        let mut held = self.outbox.take_all();
-        held.retain(|held| !self.streams.iter().any(|stream| stream.is(held.port, held.id)));
-        held.sort_by_key(|held| (held.port, held.id));
-        held.dedup_by_key(|held| (held.port, held.id));
-        held
+        let mut kept: Vec<Held> = vec![];
+        for held in self.outbox.take_all() {
+            let is_open = self.streams.iter().any(|stream| stream.is(held.port, held.id));
+            if !is_open && !kept.iter().any(|other| (other.port, other.id) == (held.port, held.id)) {
+                kept.push(held);
+            }
+        }
+        kept
     }
 
     /// Something stored is corrupt: no transaction that writes goes on.
     fn damaged(&mut self, error: &Error) {
         self.storage_is(wire::StorageState::ReadOnly, error.message());
         self.end_transaction(error);
+        self.fibers.stop(error, &|ticket, _| ticket.role == Role::Writer);
     }
 
     /// Nothing can be read or written any more.
@@ -85,6 +104,9 @@ impl Database {
         if self.pager.borrow().is_in_doubt() {
             told.outcome = wire::Outcome::Unknown;
         }
+        let streamed = |ticket: &Ticket| self.streams.iter().any(|stream| stream.is(ticket.port, ticket.id));
+        let running = self.fibers.tickets().filter(|(ticket, _)| !streamed(ticket));
+        let running: Vec<_> = running.map(|(ticket, _)| (ticket.port, ticket.id)).collect();
         let mut waiting: Vec<_> = self.take_held().into_iter().map(|held| (held.port, held.id)).collect();
         waiting.extend(self.slot.take_import().map(|turn| (turn.port, turn.id)));
         for (port, id) in waiting {
@@ -95,6 +117,10 @@ impl Database {
         self.end_read_transactions(error, &|_, _| true);
         for job in self.take_jobs(&|_| true) {
             self.fail_job(&job, error, None);
+        }
+        self.fibers.stop(error, &|_, _| true);
+        for (port, id) in running {
+            self.fail(port, id, error);
         }
         let ports: Vec<_> = self.sessions.keys().collect();
         for port in ports {
@@ -109,6 +135,9 @@ impl Database {
         for job in self.take_jobs(&|job| hit(&job.misses)) {
             self.fail_job(&job, error, None);
         }
+        let blocked = self.fibers.blocked_on(|block| hit(&[block]));
+        // One that pauses between two rows only thought that it would need them.
+        self.fibers.stop(error, &|_, fiber| blocked.contains(&fiber.id()) && fiber.standing() == Standing::Suspended);
         for stream in self.streams.iter_mut().filter(|stream| hit(&stream.job.misses)) {
             stream.unreadable(first, last, error);
         }

@@ -3,6 +3,8 @@
 
 use super::check::Check;
 use super::database::Database;
+use super::fiber::{Seat, Task};
+use super::fibers::Ticket;
 use super::lanes::{Ask, Job};
 use super::reply::{Reply, Rows, wire_columns};
 use super::work::Call;
@@ -12,10 +14,9 @@ use crate::ids::{BlockNo, CommitSeq, GroupNo, PortId};
 use crate::store::{Lookup, Pager};
 use crate::vfs::{ReadAt, Role};
 use crate::wire;
-use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Cursors open at once, over all tabs; each has a connection of its own. More wait their turn.
+/// Cursors open at once, of all tabs, beyond the first of each; each has a connection of its own. More wait their turn.
 const CURSORS_MAX: usize = 16;
 /// A chunk is sent when it has this many bytes or rows.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -28,17 +29,21 @@ const DOUBLINGS_KEPT: u32 = 5;
 /// Groups fetched ahead of an export: it reads everything, in order.
 const EXPORT_AHEAD: u32 = 16;
 
-/// Fields in the order in which they must be dropped.
+/// A query on its way through its rows.
 pub struct Cursor {
     statement: Option<Rc<Statement>>,
-    connection: Option<Connection>,
+    /// The rows of the chunk that is being made.
+    rows: Rows,
     call: Call,
     sent: u64,
+    /// Rows that were sent before the statement began anew, still to be passed over.
+    skip: u64,
     first: bool,
 }
 
 pub enum StreamKind {
-    Rows(Box<Cursor>),
+    /// The cursor first, whose statement must be dropped before its connection. None while a fiber makes the next chunk.
+    Rows(Option<(Box<Cursor>, Seat)>),
     /// To salvage: the groups that cannot be read.
     Export {
         next: BlockNo,
@@ -48,8 +53,9 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    pub fn rows(call: Call) -> Self {
-        StreamKind::Rows(Box::new(Cursor { statement: None, connection: None, call, sent: 0, first: true }))
+    pub fn rows(call: Call, seat: Seat) -> Self {
+        let cursor = Cursor { statement: None, rows: Rows::default(), call, sent: 0, skip: 0, first: true };
+        StreamKind::Rows(Some((Box::new(cursor), seat)))
     }
 
     pub fn export(salvage: bool) -> Self {
@@ -62,7 +68,7 @@ impl StreamKind {
 }
 
 pub struct Stream {
-    pub job: Job,
+    pub job: Box<Job>,
     pub at: CommitSeq,
     pub(super) kind: StreamKind,
     credits: u32,
@@ -74,11 +80,13 @@ pub struct Stream {
 pub type Chunk = (Reply, bool);
 
 impl Database {
-    pub(super) fn cursors_are_taken(&self) -> bool {
-        self.streams.iter().filter(|s| matches!(s.kind, StreamKind::Rows(_))).count() >= CURSORS_MAX
+    /// Whether a tab must wait with another cursor. It always gets one.
+    pub(super) fn cursors_are_taken(&self, port: PortId) -> bool {
+        let cursors = || self.streams.iter().filter(|stream| stream.is_cursor());
+        cursors().count() >= CURSORS_MAX && cursors().any(|stream| stream.job.port == port)
     }
 
-    pub(super) fn open_stream(&mut self, job: Job, kind: StreamKind) {
+    pub(super) fn open_stream(&mut self, job: Box<Job>, kind: StreamKind) {
         let at = self.snapshot_of(job.port);
         self.pager.borrow_mut().pin(at);
         let chunk_ms = job.deadline - job.unit.0;
@@ -95,48 +103,85 @@ impl Database {
     pub(super) fn pump_streams(&mut self, now: f64) {
         for mut stream in std::mem::take(&mut self.streams) {
             let mut open = true;
-            while open && stream.credits > 0 && !stream.is_verifying() && self.are_resident(&stream.job.misses) {
+            while open && stream.credits > 0 && !stream.is_under_way() && self.are_resident(&stream.job.misses) {
                 stream.job.misses.clear();
-                match self.next_chunk(&mut stream, now) {
-                    Ok(None) => {}
-                    Ok(Some((reply, end))) => {
-                        stream.credits -= 1;
-                        stream.job.tries = stream.job.tries.min(DOUBLINGS_KEPT);
-                        self.reply_after(stream.at, stream.job.port, stream.job.id, reply);
-                        open = !end;
+                let result = match &mut stream.kind {
+                    StreamKind::Export { next, salvage } => {
+                        export_chunk(&mut self.pager.borrow_mut(), stream.at, next, salvage.as_deref()).map(Some)
                     }
-                    Err(Failure::Missed(blocks)) => self.fetch_for(&mut stream.job, blocks),
-                    Err(Failure::Failed(error)) => {
-                        self.fail_job(&stream.job, &error, None);
-                        open = false;
+                    StreamKind::Check(check) => Ok(self.next_check(check, &stream.job, stream.at)),
+                    StreamKind::Rows(cursor) => {
+                        if let Some((cursor, seat)) = cursor.take() {
+                            self.start_chunk(cursor, seat, &stream, now);
+                        }
+                        Ok(None)
                     }
-                }
+                };
+                open = self.take_chunk(&mut stream, result);
             }
             if open {
                 self.streams.push(stream);
             } else {
-                self.pager.borrow_mut().unpin(stream.at);
+                self.close(stream);
             }
         }
     }
 
-    /// The next chunk, or none where it is yet to be verified.
-    fn next_chunk(&mut self, stream: &mut Stream, now: f64) -> Attempt<Option<Chunk>> {
-        match &mut stream.kind {
-            StreamKind::Export { next, salvage } => {
-                export_chunk(&mut self.pager.borrow_mut(), stream.at, next, salvage.as_deref()).map(Some)
+    fn start_chunk(&mut self, cursor: Box<Cursor>, seat: Seat, stream: &Stream, now: f64) {
+        let deadline = now + stream.chunk_ms;
+        let ticket = Ticket { port: stream.job.port, id: stream.job.id, tx: None, role: Role::Reader, at: stream.at, deadline };
+        let task = ChunkTask { cursor, at: stream.at, unit: stream.job.unit, deadline, result: None };
+        self.start(Task::Chunk(task), seat, ticket);
+    }
+
+    /// Takes the end of a chunk that a fiber has made.
+    pub(super) fn chunk_ended(&mut self, task: ChunkTask, seat: Seat, ticket: &Ticket) {
+        let ChunkTask { cursor, result, .. } = task;
+        let Some(at) = self.streams.iter().position(|stream| stream.is(ticket.port, ticket.id)) else {
+            drop(cursor);
+            return self.give_back(seat);
+        };
+        let mut stream = self.streams.swap_remove(at);
+        let result = result.expect("a chunk that is done has a result");
+        stream.kind = StreamKind::Rows(Some((cursor, seat)));
+        if self.take_chunk(&mut stream, result.map(Some)) {
+            self.streams.push(stream);
+        } else {
+            self.close(stream);
+        }
+    }
+
+    /// Sends a chunk, or has fetched what it lacks. False where the stream has come to its end.
+    fn take_chunk(&mut self, stream: &mut Stream, result: Attempt<Option<Chunk>>) -> bool {
+        match result {
+            Ok(None) => true,
+            Ok(Some((reply, end))) => {
+                stream.credits -= 1;
+                stream.job.tries = stream.job.tries.min(DOUBLINGS_KEPT);
+                stream.job.pins.let_go();
+                self.reply_after(stream.at, stream.job.port, stream.job.id, reply);
+                !end
             }
-            StreamKind::Check(check) => self.next_check(check, stream.at),
-            StreamKind::Rows(cursor) => {
-                if cursor.statement.is_none() {
-                    stream.job.enter_unit();
+            Err(Failure::Missed(blocks)) => match self.fetch_for(&mut stream.job, blocks) {
+                Ok(()) => true,
+                Err(error) => {
+                    self.fail_job(&stream.job, &error, None);
+                    false
                 }
-                let result = cursor.next_chunk(&self.pager, &self.clock, stream.at, now + stream.chunk_ms);
-                if result.is_err() {
-                    cursor.statement = None;
-                }
-                result.map(Some)
+            },
+            Err(Failure::Failed(error)) => {
+                self.fail_job(&stream.job, &error, None);
+                false
             }
+        }
+    }
+
+    /// Lets go of a stream's snapshot and connection.
+    fn close(&mut self, stream: Stream) {
+        self.pager.borrow_mut().unpin(stream.at);
+        if let StreamKind::Rows(Some((cursor, seat))) = stream.kind {
+            drop(cursor);
+            self.give_back(seat);
         }
     }
 
@@ -144,8 +189,9 @@ impl Database {
     pub(super) fn end_streams(&mut self, why: &Error, which: &dyn Fn(&Stream) -> bool) {
         for stream in std::mem::take(&mut self.streams) {
             if which(&stream) {
-                self.pager.borrow_mut().unpin(stream.at);
+                self.fibers.stop(why, &|ticket, _| stream.is(ticket.port, ticket.id));
                 self.fail_job(&stream.job, why, None);
+                self.close(stream);
             } else {
                 self.streams.push(stream);
             }
@@ -153,49 +199,98 @@ impl Database {
     }
 }
 
-impl Cursor {
-    fn next_chunk(
-        &mut self,
-        pager: &Rc<RefCell<Pager>>,
-        clock: &crate::engine::Clock,
-        at: CommitSeq,
-        deadline: f64,
-    ) -> Attempt<Chunk> {
-        if self.connection.is_none() {
-            self.connection = Some(Connection::open(pager, Role::Reader, clock.clone())?);
-        }
-        let connection = self.connection.as_mut().expect("just opened");
-        connection.set_deadline(Some(deadline));
-        let statement = match &self.statement {
-            Some(statement) => statement.clone(),
-            None => {
-                connection.read_at(ReadAt::Commit(at));
-                let statement = connection.prepare(&self.call.sql)?;
-                if !statement.is_readonly() || statement.control.is_some() {
-                    return Err(
-                        Error::Refused("iterate() takes a reading statement: use query() or exec() to write".into()).into()
-                    );
-                }
-                connection.start(&statement, &self.call.params())?;
-                for _ in 0..self.sent {
-                    connection.step(&statement)?;
-                }
-                self.statement.insert(statement).clone()
+/// The next chunk of a cursor.
+pub struct ChunkTask {
+    cursor: Box<Cursor>,
+    at: CommitSeq,
+    unit: (f64, u64),
+    deadline: f64,
+    result: Option<Attempt<Chunk>>,
+}
+
+impl ChunkTask {
+    pub fn run(&mut self, seat: &mut Seat) -> bool {
+        match self.attempt(seat) {
+            Ok(None) => return false,
+            Ok(Some(chunk)) => self.result = Some(Ok(chunk)),
+            Err(failure) => {
+                self.cursor.begin_anew();
+                self.result = Some(Err(failure));
             }
-        };
-        let (mut rows, mut end) = (Rows::default(), false);
-        while !end && rows.bytes() < CHUNK_BYTES && rows.count < CHUNK_ROWS {
-            if connection.step(&statement)? {
-                rows.push(&statement)?;
-            } else {
+        }
+        true
+    }
+
+    /// None: it pauses between two rows.
+    fn attempt(&mut self, seat: &mut Seat) -> Attempt<Option<Chunk>> {
+        let pace = seat.pace.clone();
+        pace.set_deadline(Some(self.deadline));
+        if let Some(why) = pace.stopped() {
+            return Err(why.into());
+        }
+        let cursor = &mut self.cursor;
+        if cursor.statement.is_none() {
+            pace.begin_unit(self.unit);
+        }
+        let connection = seat.connection()?;
+        let statement = cursor.opened(connection, self.at)?;
+        let mut end = false;
+        while !end && cursor.rows.bytes() < CHUNK_BYTES && cursor.rows.count < CHUNK_ROWS {
+            if !connection.step(&statement)? {
                 end = true;
+            } else {
+                if cursor.skip > 0 {
+                    cursor.skip -= 1;
+                } else {
+                    cursor.rows.push(&statement)?;
+                }
+                if pace.should_pause(|| connection.awaits_ahead()) {
+                    return Ok(None);
+                }
             }
         }
+        Ok(Some((cursor.chunk(&statement, end), end)))
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.begin_anew();
+    }
+}
+
+impl Cursor {
+    /// A statement that is left in its middle would hold the connection to its snapshot.
+    fn begin_anew(&mut self) {
+        self.rows = Rows::default();
+        if let Some(statement) = self.statement.take() {
+            statement.reset();
+        }
+    }
+
+    /// The statement where it stopped, started anew if it has to be.
+    fn opened(&mut self, connection: &mut Connection, at: CommitSeq) -> Attempt<Rc<Statement>> {
+        if let Some(statement) = &self.statement {
+            return Ok(statement.clone());
+        }
+        connection.read_at(ReadAt::Commit(at));
+        let statement = connection.prepare(&self.call.sql)?;
+        if !statement.only_reads() {
+            return Err(Error::Refused("iterate() takes a reading statement: use query() or exec() to write".into()).into());
+        }
+        connection.start(&statement, &self.call.params())?;
+        self.statement = Some(statement.clone());
+        self.skip = self.sent;
+        Ok(statement)
+    }
+
+    fn chunk(&mut self, statement: &Statement, end: bool) -> Reply {
+        let rows = std::mem::take(&mut self.rows);
         self.sent += u64::from(rows.count);
         let columns = std::mem::take(&mut self.first).then(|| wire_columns(statement.columns()));
         let mut payload = vec![];
         rows.write_to(&mut payload);
-        Ok((Reply { body: wire::Body::Chunk(wire::Chunk { columns, rows: rows.count, end }), payload }, end))
+        Reply { body: wire::Body::Chunk(wire::Chunk { columns, rows: rows.count, end }), payload }
     }
 }
 
@@ -236,9 +331,13 @@ impl Stream {
         matches!(self.job.ask, Ask::Iterate(_))
     }
 
-    /// Whether it waits for the store to be read.
-    fn is_verifying(&self) -> bool {
-        matches!(&self.kind, StreamKind::Check(check) if check.is_verifying())
+    /// Whether its next chunk is being made, or waits for the store to be read.
+    fn is_under_way(&self) -> bool {
+        match &self.kind {
+            StreamKind::Rows(cursor) => cursor.is_none(),
+            StreamKind::Check(check) => check.is_verifying(),
+            StreamKind::Export { .. } => false,
+        }
     }
 
     /// Groups it waits for cannot be read: to salvage and to check that is a result, to others the end.

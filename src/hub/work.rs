@@ -100,6 +100,12 @@ impl Work {
         }
     }
 
+    /// Time and seed of the unit: each part of a script has a seed of its own, the same at every restart.
+    pub fn unit(&self, (now_ms, seed): (f64, u64)) -> (f64, u64) {
+        let part = if let Work::Script(script) = self { script.from as u64 } else { 0 };
+        (now_ms, seed.wrapping_add(part.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+    }
+
     /// The statement that failed, for the error.
     pub fn sql_of(&self, index: Option<usize>) -> &str {
         match (self, index) {
@@ -108,15 +114,16 @@ impl Work {
         }
     }
 
-    /// Runs as a transaction of its own; returns the reply and the commit that it must wait for.
-    pub fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<(Reply, Option<CommitSeq>)> {
+    /// Runs as a transaction of its own; returns the reply and the commit that it must wait for. None for a script that has
+    /// committed a part of several: run it again for the next.
+    pub fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<Option<(Reply, Option<CommitSeq>)>> {
         match self {
-            Work::Query(call) => run_query_alone(call, connection),
+            Work::Query(call) => run_query_alone(call, connection).map(Some),
             Work::Script(script) => script.run_alone(connection),
             Work::Batch(calls) => {
                 connection.begin()?;
                 let reply = run_batch(calls, connection)?;
-                Ok((reply, connection.commit()?))
+                Ok(Some((reply, connection.commit()?)))
             }
         }
     }
@@ -223,7 +230,7 @@ fn run_batch_call(call: &Call, connection: &mut Connection, payload: &mut Vec<u8
 
 impl Script {
     /// One transaction over all statements, unless the script has transactions of its own: then each of its parts.
-    fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<(Reply, Option<CommitSeq>)> {
+    fn run_alone(&mut self, connection: &mut Connection) -> WorkResult<Option<(Reply, Option<CommitSeq>)>> {
         connection.set_foreign_keys(self.foreign_keys);
         if self.committed.is_some() {
             connection.set_last_insert_rowid(self.last_rowid);
@@ -233,11 +240,11 @@ impl Script {
         connection.rollback();
         connection.set_foreign_keys(true);
         connection.let_foreign_keys_change(false);
-        result?;
-        Ok((Reply::done(self.changes, connection.last_insert_rowid()), self.committed))
+        Ok(result?.then(|| (Reply::done(self.changes, connection.last_insert_rowid()), self.committed)))
     }
 
-    fn run_parts(&mut self, connection: &mut Connection) -> WorkResult<()> {
+    /// Runs to the end, or to the first part that was committed before it: false then.
+    fn run_parts(&mut self, connection: &mut Connection) -> WorkResult<bool> {
         let (mut at, mut explicit) = (self.from, false);
         let mut changes = connection.total_changes();
         loop {
@@ -247,7 +254,9 @@ impl Script {
             let ends_part = match statement.control {
                 Some(Control::Begin) if explicit => return Err(nested().into()),
                 Some(Control::Begin) => {
-                    self.commit_part(connection, at, &mut changes)?;
+                    if self.commit_part(connection, at, &mut changes)? {
+                        return Ok(false);
+                    }
                     connection.begin()?;
                     explicit = true;
                     false
@@ -257,7 +266,9 @@ impl Script {
                 }
                 Some(Control::Commit | Control::Rollback) => true,
                 _ if statement.is_vacuum && !explicit => {
-                    self.commit_part(connection, at, &mut changes)?;
+                    if self.commit_part(connection, at, &mut changes)? {
+                        return Ok(false);
+                    }
                     run_statement(&statement, connection)?;
                     true
                 }
@@ -274,7 +285,9 @@ impl Script {
                 if statement.control == Some(Control::Rollback) {
                     connection.rollback();
                 }
-                self.commit_part(connection, at, &mut changes)?;
+                if self.commit_part(connection, at, &mut changes)? && !self.sql.is_blank_from(at) {
+                    return Ok(false);
+                }
                 explicit = false;
             }
         }
@@ -283,17 +296,18 @@ impl Script {
                 Error::TransactionControl("the script begins a transaction that it does not end: add COMMIT".into()).into()
             );
         }
-        self.commit_part(connection, at, &mut changes)
+        self.commit_part(connection, at, &mut changes)?;
+        Ok(true)
     }
 
-    /// Commits what is open; a restart begins after it.
-    fn commit_part(&mut self, connection: &mut Connection, end: usize, changes: &mut i64) -> WorkResult<()> {
+    /// Commits what is open; a restart begins after it. True where that changed anything.
+    fn commit_part(&mut self, connection: &mut Connection, end: usize, changes: &mut i64) -> WorkResult<bool> {
         let published = if connection.in_transaction() { connection.commit()? } else { connection.take_published() };
         self.committed = published.or(self.committed);
         self.changes += connection.total_changes() - *changes;
         *changes = connection.total_changes();
         (self.from, self.foreign_keys, self.last_rowid) = (end, connection.foreign_keys(), connection.last_insert_rowid());
-        Ok(())
+        Ok(published.is_some())
     }
 
     fn is_single(&self, connection: &mut Connection) -> Attempt<bool> {

@@ -1,21 +1,26 @@
 //! The writer's turns. One request, transaction or import has the writer at a time; the others wait in order of arrival.
 
 use super::database::Database;
+use super::fiber::{Seat, Task};
+use super::fibers::Ticket;
 use super::imports::ImportTurn;
 use super::lanes::{Ask, Job};
 use super::reply::Reply;
 use super::transactions::Transaction;
-use super::work::{Work, WorkFailure};
-use crate::engine::Failure;
+use super::work::{Work, WorkFailure, WorkResult};
+use crate::engine::{Connection, Failure};
 use crate::error::Error;
 use crate::ids::{CommitSeq, PortId};
+use crate::vfs::Role;
 
 /// Who has the writer.
 #[derive(Debug)]
 pub enum Slot {
     Free,
     /// A unit of work that waits for blocks.
-    Working(Job),
+    Waiting(Box<Job>),
+    /// A unit of work of this tab, in its fiber.
+    Working(PortId),
     Transaction(Transaction),
     Import(ImportTurn),
 }
@@ -49,7 +54,7 @@ impl Database {
     pub(super) fn pump_writer(&mut self, now: f64) {
         loop {
             match std::mem::replace(&mut self.slot, Slot::Free) {
-                Slot::Working(job) if self.are_resident(&job.misses) => self.work(job),
+                Slot::Waiting(job) if self.are_resident(&job.misses) => self.work(job),
                 Slot::Free => {
                     let Some(job) = self.turns.pop_front() else { return };
                     self.take_turn(job, now);
@@ -62,7 +67,7 @@ impl Database {
         }
     }
 
-    fn take_turn(&mut self, job: Job, now: f64) {
+    fn take_turn(&mut self, job: Box<Job>, now: f64) {
         match job.ask {
             Ask::Import { size } => self.begin_import(job.port, job.id, size, now),
             Ask::Begin { .. } if self.refuse_while_damaged(&job) => {}
@@ -77,58 +82,120 @@ impl Database {
         damage.inspect(|error| self.fail_job(job, error, None)).is_some()
     }
 
-    /// Runs a unit of work; on a miss it keeps the turn until its blocks are there.
-    fn work(&mut self, mut job: Job) {
+    /// Starts a unit of work.
+    fn work(&mut self, job: Box<Job>) {
         if self.refuse_while_damaged(&job) {
             return;
         }
-        match self.try_work(&mut job) {
-            Ok((reply, committed)) => self.acknowledge(job.port, job.id, job.write, reply, committed),
-            Err(WorkFailure { failure: Failure::Missed(blocks), .. }) => {
-                if let Ask::Work(Work::Script(script)) = &job.ask {
-                    self.keep_progress(job.port, job.write, script);
-                }
-                self.fetch_for(&mut job, blocks);
-                self.slot = Slot::Working(job);
-            }
-            // What it failed on may be a commit that is not durable yet.
-            Err(WorkFailure { failure: Failure::Failed(error), index }) => {
-                let after = self.pager.borrow().published();
-                self.fail_job_after(after, &job, &with_earlier_parts(error, &job), index);
-            }
+        self.counters.writes += 1;
+        self.slot = Slot::Working(job.port);
+        let ticket =
+            Ticket { port: job.port, id: job.id, tx: None, role: Role::Writer, at: self.published(), deadline: job.deadline };
+        let rowid = self.last_rowid_of(job.port);
+        let seat = self.writer_seat();
+        self.start(Task::Work(WorkTask { job, rowid, result: None }), seat, ticket);
+    }
+
+    /// The writer's connection, which nobody has at the moment.
+    pub(super) fn writer_seat(&mut self) -> Seat {
+        self.writer.take().unwrap_or_else(|| self.new_seat(Role::Writer))
+    }
+
+    /// Takes the writer's connection back, if it can be trusted.
+    pub(super) fn give_writer_back(&mut self, mut seat: Seat) {
+        if let Some(connection) = seat.opened().filter(|c| c.in_transaction()) {
+            connection.rollback();
+        }
+        if seat.set == self.seat_set && !seat.pace.is_tainted() {
+            self.writer = Some(seat);
         }
     }
 
-    fn try_work(&mut self, job: &mut Job) -> Result<(Reply, Option<CommitSeq>), WorkFailure> {
-        job.enter_unit();
-        self.counters.writes += 1;
-        let rowid = self.last_rowid_of(job.port);
-        let (deadline, durability) = (job.deadline, job.durability);
-        let Ask::Work(work) = &mut job.ask else { unreachable!("only work is done here") };
-        let writer = self.writer()?;
-        writer.set_deadline(Some(deadline));
-        writer.set_durability(durability);
-        writer.set_last_insert_rowid(rowid);
-        let result = work.run_alone(writer);
-        if result.is_err() {
-            writer.rollback();
+    /// Takes the end of a unit of work; on a miss it keeps the turn until its blocks are there.
+    pub(super) fn work_ended(&mut self, work: WorkTask, seat: Seat) {
+        let WorkTask { mut job, rowid, result } = work;
+        self.slot = Slot::Free;
+        self.give_writer_back(seat);
+        match result.expect("work that is done has a result") {
+            Ok((reply, committed)) => {
+                if let Some(session) = self.sessions.get_mut(job.port) {
+                    session.last_rowid = rowid;
+                }
+                self.acknowledge(job.port, job.id, job.write, reply, committed);
+            }
+            Err(WorkFailure { failure: Failure::Missed(blocks), .. }) => {
+                self.keep_script(&job);
+                match self.fetch_for(&mut job, blocks) {
+                    Ok(()) => self.slot = Slot::Waiting(job),
+                    Err(error) => self.work_failed(error, &job, None),
+                }
+            }
+            Err(WorkFailure { failure: Failure::Failed(error), index }) => self.work_failed(error, &job, index),
         }
-        let rowid = writer.last_insert_rowid();
-        if let (Ok(_), Some(session)) = (&result, self.sessions.get_mut(job.port)) {
-            session.last_rowid = rowid;
+    }
+
+    /// What it failed on may be a commit that is not durable yet.
+    fn work_failed(&mut self, error: Error, job: &Job, index: Option<usize>) {
+        let after = self.published();
+        self.fail_job_after(after, job, &with_earlier_parts(error, job, after), index);
+    }
+
+    /// Remembers how far a script has come, before its commit leaves.
+    pub(super) fn keep_script(&mut self, job: &Job) {
+        if let Ask::Work(Work::Script(script)) = &job.ask {
+            self.keep_progress(job.port, job.write, script);
         }
-        result
     }
 
     /// Answers a write once its commit is durable.
     pub(super) fn acknowledge(&mut self, port: PortId, id: u64, write: Option<u64>, reply: Reply, committed: Option<CommitSeq>) {
         // What changed nothing may still have read a commit that is not durable yet.
-        let after = committed.unwrap_or_else(|| self.pager.borrow().published());
+        let after = committed.unwrap_or_else(|| self.published());
         if let (Some(session), Some(seq)) = (self.sessions.get_mut(port), committed) {
             session.last_write = seq;
         }
         self.keep_reply(port, write, &reply, after);
         self.reply_to_write(after, port, id, write, reply);
+    }
+}
+
+/// A unit of work on the writer's connection, as a transaction of its own; a script's parts are one each.
+pub struct WorkTask {
+    pub(super) job: Box<Job>,
+    rowid: i64,
+    result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
+}
+
+impl WorkTask {
+    /// Pauses after each part of a script that has been committed: the hub must note it before the commit leaves.
+    pub fn run(&mut self, seat: &mut Seat) -> bool {
+        match self.attempt(seat) {
+            Ok(None) => return false,
+            Ok(Some(done)) => self.result = Some(Ok(done)),
+            Err(failure) => {
+                if let Some(connection) = seat.opened() {
+                    connection.rollback();
+                }
+                self.result = Some(Err(failure));
+            }
+        }
+        true
+    }
+
+    fn attempt(&mut self, seat: &mut Seat) -> WorkResult<Option<(Reply, Option<CommitSeq>)>> {
+        let job = &mut self.job;
+        let Ask::Work(work) = &mut job.ask else { unreachable!("only work is done here") };
+        seat.pace.begin_unit(work.unit(job.unit));
+        seat.pace.set_deadline(Some(job.deadline));
+        if let Some(why) = seat.pace.stopped() {
+            return Err(why.into());
+        }
+        let writer: &mut Connection = seat.connection()?;
+        writer.set_durability(job.durability);
+        writer.set_last_insert_rowid(self.rowid);
+        let done = work.run_alone(writer)?;
+        self.rowid = writer.last_insert_rowid();
+        Ok(done)
     }
 }
 
@@ -140,9 +207,11 @@ pub(super) fn read_only(damage: &Error) -> Error {
 }
 
 /// A script that had committed parts of its own before it failed says so.
-fn with_earlier_parts(error: Error, job: &Job) -> Error {
+fn with_earlier_parts(error: Error, job: &Job, published: CommitSeq) -> Error {
     match (&job.ask, error) {
-        (Ask::Work(Work::Script(script)), Error::Sqlite { code, message, offset }) if script.committed.is_some() => {
+        (Ask::Work(Work::Script(script)), Error::Sqlite { code, message, offset })
+            if script.committed.is_some_and(|seq| seq <= published) =>
+        {
             let message = message + " (what the script committed before stays committed)";
             Error::Sqlite { code, message, offset }
         }

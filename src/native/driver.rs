@@ -4,7 +4,7 @@
 use super::error::{LocalError, Result};
 use super::frames::{decode_response, encode_request};
 use crate::error::Error;
-use crate::hub::{Action, Event, Hub, HubConfig};
+use crate::hub::{Action, Event, Hub, HubConfig, Pacing};
 use crate::ids::{OpId, PortId};
 use crate::store::file::FileStore;
 use crate::store::{Limits, StoreOp};
@@ -41,6 +41,7 @@ impl Driver {
             instance: "local".into(),
             seed: RandomState::new().hash_one(std::process::id()),
             clock: Rc::new(now),
+            pacing: Pacing::default(),
             limits: Limits::default(),
         };
         let mut driver = Self {
@@ -138,10 +139,11 @@ impl Driver {
     }
 
     fn event(&mut self, event: Event<'_>) {
-        for action in self.hub.handle(event, now()) {
+        for action in self.hub.drive(event, now()) {
             match action {
                 Action::Send(_, frame) => self.receive(&frame),
                 Action::Store(id, op) => self.operations.push_back((id, op)),
+                Action::Run(_) | Action::Turn => unreachable!("driven"),
                 // There are no Web Locks here, no memory to fall back to, and the one tab knows when it leaves.
                 Action::Watch(..) | Action::UseMemory | Action::Disconnect(_) | Action::End => {}
             }

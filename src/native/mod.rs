@@ -104,6 +104,8 @@ impl LocalHub {
             build: env!("CARGO_PKG_VERSION").into(),
             persistence: wire::PersistenceWanted::Required,
             durability: options.durability,
+            cache_bytes: None,
+            cache_blocks: None,
             resume: None,
         };
         match driver.ask(Op::Hello(hello), &[])?.body {

@@ -7,8 +7,8 @@
 
 use crate::ids::GroupNo;
 
-/// The widest window, in groups: about 1 MiB.
-const WINDOW_MAX: u32 = 16;
+/// The widest window, in groups: about half a MiB. A wider one made scans no faster, and what others missed waited longer.
+const WINDOW_MAX: u32 = 8;
 const COURSES: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +30,8 @@ pub struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// A block of this group is missing: how many groups after it to fetch along with it.
-    pub fn missed(&mut self, group: GroupNo) -> u32 {
+    /// A block of this group is missing: how many groups after it to fetch along with it. `most`: the widest window that the cache bears.
+    pub fn missed(&mut self, group: GroupNo, most: u32) -> u32 {
         self.last = Some(group);
         let is_on = |course: &Course| (course.at..=course.end).contains(&group.0);
         let Some(at) = self.courses.iter().position(is_on) else {
@@ -41,24 +41,25 @@ impl ReadAhead {
         };
         let course = self.latest(at);
         course.at = group.0;
-        course.widen();
+        course.widen(most);
         course.first = course.end.max(group.0 + 1);
         course.end = course.first.max(group.0 + 1 + course.window);
         course.end - group.0 - 1
     }
 
     /// A block of this group was there. Where that enters the last window: the next one, its first group and how many.
-    pub fn touched(&mut self, group: GroupNo) -> Option<(GroupNo, u32)> {
+    pub fn touched(&mut self, group: GroupNo, most: impl FnOnce() -> u32) -> Option<(GroupNo, u32)> {
         if self.last == Some(group) {
             return None;
         }
         self.last = Some(group);
-        let at = self.courses.iter().position(|course| (course.first..course.end).contains(&group.0))?;
+        let goes_on = |course: &Course| course.first == course.end && course.at + 1 == group.0;
+        let at = self.courses.iter().position(|course| (course.first..course.end).contains(&group.0) || goes_on(course))?;
         let course = self.latest(at);
         course.at = group.0;
-        course.widen();
-        course.first = course.end;
-        course.end += course.window;
+        course.widen(most());
+        course.first = course.end.max(group.0 + 1);
+        course.end = course.first + course.window;
         Some((GroupNo(course.first), course.window))
     }
 
@@ -69,8 +70,8 @@ impl ReadAhead {
 }
 
 impl Course {
-    fn widen(&mut self) {
-        self.window = (self.window * 2).clamp(1, WINDOW_MAX);
+    fn widen(&mut self, most: u32) {
+        self.window = (self.window * 2).min(most).clamp(1, WINDOW_MAX);
     }
 }
 
@@ -86,12 +87,12 @@ mod tests {
         for group in groups {
             asked.insert(group);
             if resident.contains(&group) {
-                if let Some((first, count)) = ahead.touched(GroupNo(group)) {
+                if let Some((first, count)) = ahead.touched(GroupNo(group), || WINDOW_MAX) {
                     resident.extend(first.0..first.0 + count);
                 }
             } else {
                 waits += 1;
-                let count = ahead.missed(GroupNo(group));
+                let count = ahead.missed(GroupNo(group), WINDOW_MAX);
                 resident.extend(group..=group + count);
             }
         }
@@ -133,20 +134,27 @@ mod tests {
     #[test]
     fn a_jump_ends_the_window_at_once() {
         let mut ahead = ReadAhead::default();
-        (0..20).for_each(|group| _ = ahead.missed(GroupNo(group)));
-        assert_eq!(ahead.missed(GroupNo(20)), WINDOW_MAX);
-        assert_eq!(ahead.missed(GroupNo(900)), 0);
-        assert_eq!(ahead.missed(GroupNo(901)), 1);
+        (0..20).for_each(|group| _ = ahead.missed(GroupNo(group), WINDOW_MAX));
+        assert_eq!(ahead.missed(GroupNo(20), WINDOW_MAX), WINDOW_MAX);
+        assert_eq!(ahead.missed(GroupNo(900), WINDOW_MAX), 0);
+        assert_eq!(ahead.missed(GroupNo(901), WINDOW_MAX), 1);
     }
 
     // At stake: `touched` is called for every block that is found.
     #[test]
     fn the_next_window_is_asked_for_once() {
         let mut ahead = ReadAhead::default();
-        assert_eq!((ahead.missed(GroupNo(7)), ahead.missed(GroupNo(8))), (0, 1));
-        assert_eq!(ahead.touched(GroupNo(8)), None);
-        assert_eq!(ahead.touched(GroupNo(9)), Some((GroupNo(10), 2)));
-        assert_eq!((ahead.touched(GroupNo(9)), ahead.touched(GroupNo(8)), ahead.touched(GroupNo(9))), (None, None, None));
-        assert_eq!(ahead.touched(GroupNo(10)), Some((GroupNo(12), 4)));
+        assert_eq!((ahead.missed(GroupNo(7), WINDOW_MAX), ahead.missed(GroupNo(8), WINDOW_MAX)), (0, 1));
+        assert_eq!(ahead.touched(GroupNo(8), || WINDOW_MAX), None);
+        assert_eq!(ahead.touched(GroupNo(9), || WINDOW_MAX), Some((GroupNo(10), 2)));
+        assert_eq!(
+            (
+                ahead.touched(GroupNo(9), || WINDOW_MAX),
+                ahead.touched(GroupNo(8), || WINDOW_MAX),
+                ahead.touched(GroupNo(9), || WINDOW_MAX)
+            ),
+            (None, None, None)
+        );
+        assert_eq!(ahead.touched(GroupNo(10), || WINDOW_MAX), Some((GroupNo(12), 4)));
     }
 }

@@ -44,6 +44,8 @@ pub struct Versions {
     /// The versions since the base; no chain is empty.
     recent: SortedMap<BlockNo, Vec<Version>>,
     recent_bytes: usize,
+    /// Of the open transaction's changes, which are not here yet.
+    dirty_bytes: usize,
     recent_versions: usize,
     /// Since the base: what a commit cut off, from which block on. Those read as zeros if the database grows over them again.
     cuts: Vec<(CommitSeq, u32)>,
@@ -65,6 +67,7 @@ impl Versions {
         Self {
             recent: SortedMap::default(),
             recent_bytes: 0,
+            dirty_bytes: 0,
             recent_versions: 0,
             cuts: vec![],
             cache,
@@ -279,6 +282,17 @@ impl Versions {
         self.trim();
     }
 
+    /// What the open transaction has changed takes its room from the cache, as what the log holds.
+    pub fn set_dirty_bytes(&mut self, bytes: usize) {
+        self.dirty_bytes = bytes;
+        self.trim();
+    }
+
+    #[must_use]
+    pub fn dirty_bytes(&self) -> usize {
+        self.dirty_bytes
+    }
+
     pub fn set_cache_bytes(&mut self, bytes: usize) {
         self.cache.set_budget(bytes);
         self.trim();
@@ -290,7 +304,7 @@ impl Versions {
     }
 
     fn trim(&mut self) {
-        self.cache.trim(self.recent_bytes);
+        self.cache.trim(self.recent_bytes + self.dirty_bytes);
     }
 
     #[must_use]

@@ -1,9 +1,10 @@
 //! One connection's view of the database file: which snapshot it reads, what its open transaction has written, and which
 //! blocks it missed.
 
+use super::pace::Pace;
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq};
-use crate::store::{Block, Durability, Lookup, Pager, Pages};
+use crate::store::{Block, Durability, Lookup, Pager, Pages, ReadAhead};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -42,9 +43,12 @@ pub enum Fault {
     Busy,
     /// `SQLITE_IOERR_SHORT_READ`: past the end of the file; the rest was zeroed.
     ShortRead,
-    /// `SQLITE_IOERR_WRITE`: a write that is no whole page, which a commit cannot hold.
+    /// `SQLITE_IOERR_WRITE`: a write that is no whole page, or more than a commit can hold.
     BadWrite,
 }
+
+/// What one transaction may change: it is kept in memory until it commits.
+const TRANSACTION_BYTES_MAX: u64 = 512 << 20;
 
 const NONE: i32 = 0;
 const SHARED: i32 = 1;
@@ -55,6 +59,7 @@ pub struct DbFile {
     pager: Rc<RefCell<Pager>>,
     role: Role,
     rule: PragmaRule,
+    pace: Rc<Pace>,
     level: Cell<i32>,
     read_at: Cell<ReadAt>,
     /// The snapshot pinned while a lock is held.
@@ -64,17 +69,21 @@ pub struct DbFile {
     durability: Cell<Durability>,
     published: Cell<Option<CommitSeq>>,
     misses: RefCell<Vec<BlockNo>>,
+    read_ahead: RefCell<ReadAhead>,
+    /// Of what was asked for ahead of the reader, where the last part begins.
+    ahead: Cell<Option<BlockNo>>,
     refusal: RefCell<Option<Error>>,
     configuring: Cell<bool>,
 }
 
 impl DbFile {
     #[must_use]
-    pub fn new(pager: Rc<RefCell<Pager>>, role: Role, rule: PragmaRule) -> Self {
+    pub fn new(pager: Rc<RefCell<Pager>>, role: Role, rule: PragmaRule, pace: Rc<Pace>) -> Self {
         Self {
             pager,
             role,
             rule,
+            pace,
             level: Cell::new(NONE),
             read_at: Cell::new(ReadAt::Durable),
             snapshot: Cell::new(None),
@@ -83,6 +92,8 @@ impl DbFile {
             durability: Cell::new(Durability::Strict),
             published: Cell::new(None),
             misses: RefCell::default(),
+            read_ahead: RefCell::default(),
+            ahead: Cell::default(),
             refusal: RefCell::default(),
             configuring: Cell::new(true),
         }
@@ -115,6 +126,15 @@ impl DbFile {
         !self.misses.borrow().is_empty()
     }
 
+    /// A block ahead of the reader that is still on its way. A statement that cannot be suspended had better wait for it
+    /// between two rows than miss it in its middle.
+    #[must_use]
+    pub fn awaits_ahead(&self) -> Option<BlockNo> {
+        let ahead = self.ahead.get().filter(|block| self.pager.borrow().is_on_its_way(*block));
+        self.ahead.set(ahead);
+        ahead
+    }
+
     /// Why the last statement was refused, if it was.
     pub fn take_refusal(&self) -> Option<Error> {
         self.refusal.take()
@@ -128,6 +148,12 @@ impl DbFile {
     /// From now on pragmas come from users.
     pub fn configured(&self) {
         self.configuring.set(false);
+    }
+
+    /// Whether nothing reads or writes at the moment.
+    #[must_use]
+    pub fn is_unlocked(&self) -> bool {
+        self.level.get() == NONE
     }
 
     // ---- what SQLite asks
@@ -162,9 +188,9 @@ impl DbFile {
     /// Fills `buf` from the file; what lies past its end is zeroed.
     ///
     /// # Errors
-    /// [`Fault::Busy`] for a missing block, which is noted; [`Fault::ShortRead`].
+    /// [`Fault::Busy`] for a missing block, which is noted, and after a stop; [`Fault::ShortRead`].
     pub fn read(&self, buf: &mut [u8], offset: u64) -> Result<(), Fault> {
-        let (at, size, block_bytes) = (self.visible(), self.size(), u64::from(self.block_bytes()));
+        let (size, block_bytes) = (self.size(), u64::from(self.block_bytes()));
         let mut done = 0;
         while done < buf.len() {
             let position = offset + done as u64;
@@ -176,38 +202,100 @@ impl DbFile {
             let number = BlockNo(u32::try_from(position / block_bytes).expect("a file has fewer than 2^32 blocks"));
             let n = (buf.len() - done).min(self.block_bytes() as usize - within);
             let target = &mut buf[done..done + n];
-            match self.block(number, at) {
-                Lookup::Data(data) => target.copy_from_slice(&data[within..within + n]),
-                Lookup::Zeros => target.fill(0),
-                Lookup::Miss => {
-                    self.misses.borrow_mut().push(number);
-                    return Err(Fault::Busy);
-                }
+            match self.block(number)? {
+                Some(data) => target.copy_from_slice(&data[within..within + n]),
+                None => target.fill(0),
             }
             done += n;
         }
         Ok(())
     }
 
-    fn block(&self, number: BlockNo, at: CommitSeq) -> Lookup {
-        if let Some(own) = self.overlay.borrow().get(number) {
-            return Lookup::Data(own.clone());
+    /// A block's bytes, waited for where that can be done; `None` stands for zeros.
+    fn block(&self, number: BlockNo) -> Result<Option<Block>, Fault> {
+        if !self.pace.may_read() {
+            return Err(Fault::Busy);
         }
-        self.pager.borrow_mut().lookup(number, at)
+        if let Some(own) = self.overlay.borrow().get(number) {
+            return Ok(Some(own.clone()));
+        }
+        match self.look_up(number) {
+            Lookup::Data(data) => Ok(Some(data)),
+            Lookup::Zeros => Ok(None),
+            Lookup::Miss if self.pace.can_wait() => self.wait_for(number),
+            Lookup::Miss => {
+                // The hub fetches it; that the reader is here is noted, or nothing would ever be read ahead of it.
+                let pager = self.pager.borrow();
+                self.read_ahead.borrow_mut().missed(pager.grouping().group_of(number), pager.ahead_max());
+                self.misses.borrow_mut().push(number);
+                Err(Fault::Busy)
+            }
+        }
+    }
+
+    /// What is in memory; where the reader goes on in order, what comes next is asked for.
+    fn look_up(&self, number: BlockNo) -> Lookup {
+        let at = self.visible();
+        let mut pager = self.pager.borrow_mut();
+        let found = pager.lookup(number, at);
+        if found != Lookup::Miss
+            && let Some((first, count)) =
+                self.read_ahead.borrow_mut().touched(pager.grouping().group_of(number), || pager.ahead_max())
+        {
+            let last = pager.read_ahead(first, count);
+            self.ahead.set(last.and_then(|last| pager.grouping().blocks_of(last).next()));
+        }
+        found
+    }
+
+    /// Suspends the statement until the block is there. It is held meanwhile, or others could push it out before it is looked at.
+    fn wait_for(&self, number: BlockNo) -> Result<Option<Block>, Fault> {
+        let ahead = {
+            let pager = self.pager.borrow();
+            self.read_ahead.borrow_mut().missed(pager.grouping().group_of(number), pager.ahead_max())
+        };
+        self.pager.borrow_mut().hold(&[number]);
+        let block = loop {
+            self.pager.borrow_mut().fetch(&[number], ahead);
+            self.pace.wait_for(number);
+            if !self.pace.may_read() {
+                break Err(Fault::Busy);
+            }
+            // Before there is a lock, the newest state may be another one by now.
+            let at = self.visible();
+            let found = self.pager.borrow_mut().lookup(number, at);
+            match found {
+                Lookup::Data(data) => break Ok(Some(data)),
+                Lookup::Zeros => break Ok(None),
+                Lookup::Miss => {}
+            }
+        };
+        self.pager.borrow_mut().release(&[number]);
+        block
     }
 
     /// Puts a page into the open transaction.
     ///
     /// # Errors
-    /// [`Fault::BadWrite`] for anything but one whole page by the writer.
+    /// [`Fault::BadWrite`] for anything but one whole page by the writer, and for a transaction that grows too large.
     pub fn write(&self, page: &[u8], offset: u64) -> Result<(), Fault> {
         let block_bytes = u64::from(self.block_bytes());
         let whole = self.role == Role::Writer && page.len() as u64 == block_bytes && offset.is_multiple_of(block_bytes);
         let number = u32::try_from(offset / block_bytes).ok().filter(|_| whole).ok_or(Fault::BadWrite)?;
+        if self.overlay.borrow().len() as u64 * block_bytes >= TRANSACTION_BYTES_MAX {
+            let most = TRANSACTION_BYTES_MAX >> 20;
+            self.refuse(Error::Limit(format!("the transaction changes more than {most} MiB: divide it")));
+            return Err(Fault::BadWrite);
+        }
         let blocks = self.blocks().max(number + 1);
         self.overlay.borrow_mut().insert(BlockNo(number), Block::from(page));
         self.overlay_blocks.set(Some(blocks));
+        self.note_dirty();
         Ok(())
+    }
+
+    fn note_dirty(&self) {
+        self.pager.borrow_mut().note_dirty(self.overlay.borrow().len());
     }
 
     /// Cuts the file to `size` bytes, or makes it longer.
@@ -242,6 +330,7 @@ impl DbFile {
         if self.level.get() >= RESERVED && level <= SHARED {
             self.overlay.take();
             self.overlay_blocks.set(None);
+            self.note_dirty();
         }
         if level == NONE
             && let Some(at) = self.snapshot.take()
@@ -251,13 +340,13 @@ impl DbFile {
         self.level.set(level);
     }
 
-    /// `COMMIT_ATOMIC_WRITE`: the transaction is whole. Refuses while a miss is recorded: what was computed on a missing
-    /// block must not become a commit.
+    /// `COMMIT_ATOMIC_WRITE`: the transaction is whole. Refuses while a miss is recorded, and after a stop: what was computed
+    /// without a block must not become a commit.
     ///
     /// # Errors
     /// [`Fault::Busy`].
     pub fn commit_batch(&self) -> Result<(), Fault> {
-        if self.has_misses() { Err(Fault::Busy) } else { Ok(()) }
+        if self.has_misses() || self.pace.is_cut_short() { Err(Fault::Busy) } else { Ok(()) }
     }
 
     /// `COMMIT_PHASETWO`: the transaction is the newest state now.
@@ -265,6 +354,7 @@ impl DbFile {
         let Some(blocks) = self.overlay_blocks.take() else { return };
         let mut pager = self.pager.borrow_mut();
         let seq = pager.publish(self.overlay.take(), blocks, self.durability.get());
+        pager.note_dirty(0);
         if let Some(before) = self.snapshot.replace(Some(seq)) {
             pager.pin(seq);
             pager.unpin(before);

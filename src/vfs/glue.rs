@@ -1,7 +1,8 @@
 //! The C side of the VFS: turns `SQLite`'s callbacks into calls of [`DbFile`], and results into result codes. Journals do
-//! not exist (they are in memory); the temporary files that `SQLite` may open are byte vectors.
+//! not exist (they are in memory).
 
 use super::db_file::{DbFile, Fault, PragmaRuling};
+use super::temp::{Purpose, TempFile};
 use super::unit;
 use crate::ffi;
 use std::cell::RefCell;
@@ -11,6 +12,9 @@ use std::sync::Once;
 
 /// The name under which the VFS is registered.
 pub const VFS_NAME: &CStr = c"tabhub";
+
+/// What all of `SQLite`'s own memory may be: beyond it a statement fails with `SQLITE_NOMEM`, and the hub goes on.
+const HEAP_BYTES_MAX: i64 = 1 << 30;
 
 thread_local! {
     static OFFERED: RefCell<Option<Rc<DbFile>>> = const { RefCell::new(None) };
@@ -23,7 +27,7 @@ pub fn offer(file: Rc<DbFile>) {
 
 enum State {
     Db(Rc<DbFile>),
-    Temp(RefCell<Vec<u8>>),
+    Temp(RefCell<TempFile>),
 }
 
 #[repr(C)]
@@ -39,6 +43,8 @@ pub fn register() {
         // SAFETY: the structures live for ever and hold only functions of this module.
         let (started, registered) =
             unsafe { (ffi::sqlite3_initialize(), ffi::sqlite3_vfs_register(Box::leak(Box::new(vfs())), 1)) };
+        // SAFETY: a plain call.
+        unsafe { ffi::sqlite3_hard_heap_limit64(HEAP_BYTES_MAX) };
         assert_eq!((started, registered), (ffi::SQLITE_OK, ffi::SQLITE_OK), "SQLite starts and registers the VFS");
     });
 }
@@ -118,7 +124,8 @@ unsafe extern "C" fn open(
     out: *mut c_int,
 ) -> c_int {
     let state = if flags & ffi::SQLITE_OPEN_MAIN_DB == 0 {
-        State::Temp(RefCell::default())
+        let purpose = if flags & ffi::SQLITE_OPEN_TEMP_DB == 0 { Purpose::Sort } else { Purpose::Vacuum };
+        State::Temp(RefCell::new(TempFile::new(purpose)))
     } else if let Some(offered) = OFFERED.take() {
         State::Db(offered)
     } else {
@@ -148,13 +155,9 @@ unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, buf: *mut c_void, n: c_i
     let buf = unsafe { std::slice::from_raw_parts_mut(buf.cast::<u8>(), bytes(n)) };
     match unsafe { state(file) } {
         State::Db(db) => code(db.read(buf, offset.cast_unsigned())),
-        State::Temp(data) => {
-            let data = data.borrow();
-            let found = data.get(bytes(offset)..).unwrap_or_default();
-            let n = found.len().min(buf.len());
-            buf[..n].copy_from_slice(&found[..n]);
-            buf[n..].fill(0);
-            if n == buf.len() { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_SHORT_READ }
+        State::Temp(file) => {
+            let found = file.borrow().read(buf, bytes(offset));
+            if found == buf.len() { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_SHORT_READ }
         }
     }
 }
@@ -163,12 +166,12 @@ unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, buf: *const c_void, n: 
     let buf = unsafe { std::slice::from_raw_parts(buf.cast::<u8>(), bytes(n)) };
     match unsafe { state(file) } {
         State::Db(db) => code(db.write(buf, offset.cast_unsigned())),
-        State::Temp(data) => {
-            let (mut data, from) = (data.borrow_mut(), bytes(offset));
-            let len = data.len().max(from + buf.len());
-            data.resize(len, 0);
-            data[from..from + buf.len()].copy_from_slice(buf);
-            ffi::SQLITE_OK
+        State::Temp(file) => {
+            if file.borrow_mut().write(buf, bytes(offset)) {
+                ffi::SQLITE_OK
+            } else {
+                ffi::SQLITE_FULL
+            }
         }
     }
 }
@@ -176,7 +179,7 @@ unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, buf: *const c_void, n: 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
     match unsafe { state(file) } {
         State::Db(db) => db.truncate(size.cast_unsigned()),
-        State::Temp(data) => data.borrow_mut().truncate(bytes(size)),
+        State::Temp(file) => file.borrow_mut().truncate(bytes(size)),
     }
     ffi::SQLITE_OK
 }
@@ -188,7 +191,7 @@ unsafe extern "C" fn sync(_: *mut ffi::sqlite3_file, _: c_int) -> c_int {
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, out: *mut i64) -> c_int {
     let size = match unsafe { state(file) } {
         State::Db(db) => db.size(),
-        State::Temp(data) => data.borrow().len() as u64,
+        State::Temp(file) => file.borrow().size() as u64,
     };
     unsafe { *out = size.cast_signed() };
     ffi::SQLITE_OK

@@ -13,11 +13,16 @@ const UNIX_EPOCH_JULIAN_MS: i64 = 210_866_760_000_000;
 
 /// Freezes time (ms since 1970) and starts the randomness at `seed`.
 pub fn begin(now_ms: f64, seed: u64) {
-    #[allow(clippy::cast_possible_truncation, reason = "a date fits 53 bits")]
-    TIME_MS.set(now_ms as i64);
+    at(now_ms);
     RANDOM.set(seed);
     // SAFETY: a length of 0 only makes SQLite ask `fill` for a new seed at its next use.
     unsafe { crate::ffi::sqlite3_randomness(0, std::ptr::null_mut()) };
+}
+
+/// Goes on with a unit that began at that time, after others have run.
+pub fn at(now_ms: f64) {
+    #[allow(clippy::cast_possible_truncation, reason = "a date fits 53 bits")]
+    TIME_MS.set(now_ms as i64);
 }
 
 /// The frozen time as `SQLite` counts it.

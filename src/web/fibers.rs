@@ -4,20 +4,14 @@
 //! *Invariant.* A fiber is entered on an empty stack only: never while a frame of ours lies below.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::Cell;
 
 use super::panic;
-use crate::sorted::SortedMap;
-
-/// Leaves the stack of the fiber with this number; returns when the host resumes it.
-pub type Suspend = extern "C" fn(u32);
-
-pub type Task = Rc<dyn Fn()>;
+use crate::hub::{Fiber, Suspend};
 
 thread_local! {
-    /// By number, from [`hand_out`] to the end of their run; the suspended ones among them.
-    static RUNNING: RefCell<SortedMap<u32, Task>> = RefCell::default();
+    /// What `run_fiber` runs: the hub has one fiber run at a time.
+    static NEXT: Cell<Option<Fiber>> = const { Cell::new(None) };
 }
 
 /// What stands in this slot of the module's function table. Slot 0 is empty: the browser cannot suspend.
@@ -27,13 +21,9 @@ pub fn suspend_in(slot: usize) -> Option<Suspend> {
     unsafe { std::mem::transmute::<usize, Option<Suspend>>(slot) }
 }
 
-/// Keeps the task of a fiber for `run_fiber`. For a fiber that is suspended it changes nothing.
-pub fn hand_out(id: u32, task: Task) {
-    RUNNING.with_borrow_mut(|running| {
-        if !running.contains_key(id) {
-            running.insert(id, task);
-        }
-    });
+/// Keeps a fiber for `run_fiber`, which is not called if it is suspended.
+pub fn hand_out(fiber: Fiber) {
+    NEXT.set(Some(fiber));
 }
 
 /// Runs a fiber that was handed out, on a stack of its own where there is one; returns at its end.
@@ -42,9 +32,8 @@ extern "C" fn run_fiber(id: u32) {
     if panic::panicked() {
         return;
     }
-    let task = RUNNING.with_borrow(|running| running.get(id).cloned());
-    task.expect("only a fiber that was handed out is run")();
-    RUNNING.with_borrow_mut(|running| running.remove(id));
+    let fiber = NEXT.take().filter(|fiber| fiber.id().0 == id);
+    fiber.expect("only a fiber that was handed out is run").run();
 }
 
 /// Room for the stack of a fiber that is suspended.

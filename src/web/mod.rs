@@ -21,8 +21,8 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::MessagePort;
 
-use crate::hub::{Action, Event, Hub, HubConfig};
-use crate::ids::{OpId, PortId};
+use crate::hub::{Action, Event, Hub, HubConfig, Pacing};
+use crate::ids::{FiberId, OpId, PortId};
 use crate::store::memory::MemoryStore;
 use crate::store::{BlockStore, Limits, StoreOp, StoreResult};
 use idb::IdbStore;
@@ -69,7 +69,12 @@ impl Host {
         shell: Shell,
     ) -> Host {
         panic::report_to(&shell);
-        let _pacing = (fibers::suspend_in(suspend), slice_ms, steps);
+        let usual = Pacing::default();
+        let pacing = Pacing {
+            suspend: fibers::suspend_in(suspend),
+            slice_ms: slice_ms.unwrap_or(usual.slice_ms),
+            steps: steps.unwrap_or(usual.steps),
+        };
         locks::hold(&format!("tabhub:{name}:hub:{instance}"));
         let state = Rc::new_cyclic(|state: &std::rc::Weak<State>| {
             let answered = state.clone();
@@ -84,6 +89,7 @@ impl Host {
                     instance,
                     seed,
                     clock: Rc::new(js::now),
+                    pacing,
                     limits: Limits::default(),
                 })),
                 store: RefCell::new(Storage::IndexedDb(store)),
@@ -108,7 +114,7 @@ impl Host {
 
     /// The fiber has stopped: it is suspended, or its run has come to an end.
     pub fn ran(&self, fiber: u32) {
-        self.0.dispatch(Incoming::Ran(fiber));
+        self.0.dispatch(Incoming::Ran(FiberId(fiber)));
     }
 
     /// The other events have come in.
@@ -125,7 +131,7 @@ enum Incoming {
     Store(OpId, StoreResult),
     Wake,
     #[allow(dead_code, reason = "the hub has no fibers yet")]
-    Ran(u32),
+    Ran(FiberId),
     Turn,
 }
 
@@ -173,8 +179,8 @@ impl State {
             Incoming::Gone(port) => Event::Gone(port),
             Incoming::Store(id, result) => Event::Store(id, result),
             Incoming::Wake => Event::Wake,
-            // The hub asks for neither yet.
-            Incoming::Ran(_) | Incoming::Turn => return vec![],
+            Incoming::Ran(fiber) => Event::Ran(fiber),
+            Incoming::Turn => Event::Turn,
         };
         self.hub.borrow_mut().handle(event, js::now())
     }
@@ -183,6 +189,12 @@ impl State {
         match action {
             Action::Send(port, frame) => self.ports.borrow().send(port, &frame),
             Action::Store(id, op) => self.submit(id, op),
+            Action::Run(fiber) => {
+                let id = fiber.id().0;
+                fibers::hand_out(fiber);
+                self.shell.run(id);
+            }
+            Action::Turn => self.shell.turn(),
             Action::Watch(port, lock) => {
                 let state = Rc::clone(self);
                 locks::watch(&lock, move || state.gone(port));
@@ -191,19 +203,6 @@ impl State {
             Action::Disconnect(port) => self.close(port),
             Action::End => self.shell.ended(),
         }
-    }
-
-    /// For `Action::Run`.
-    #[allow(dead_code, reason = "the hub has no fibers yet")]
-    fn run(&self, fiber: u32, task: fibers::Task) {
-        fibers::hand_out(fiber, task);
-        self.shell.run(fiber);
-    }
-
-    /// For `Action::Turn`.
-    #[allow(dead_code, reason = "the hub has no fibers yet")]
-    fn turn(&self) {
-        self.shell.turn();
     }
 
     fn submit(&self, id: OpId, op: StoreOp) {
@@ -230,11 +229,14 @@ impl State {
         }
     }
 
-    /// Sets the timer to the hub's next wake, unless it stands there already.
+    /// Sets the timer to the hub's next wake.
     fn arm(self: &Rc<Self>) {
         let next = self.hub.borrow().next_wake();
         let mut wake = self.wake.borrow_mut();
-        if wake.as_ref().map(|(at, _)| *at) == next {
+        // One that is set for an earlier time stays: it wakes the hub for nothing once, which is cheaper than to set it anew each time.
+        if let (Some((at, _)), Some(next)) = (&*wake, next)
+            && *at <= next
+        {
             return;
         }
         *wake = next.map(|at| {

@@ -169,12 +169,12 @@ impl<'a> Parser<'a> {
             match self.text.as_bytes().get(self.at) {
                 None | Some(0..0x20) => return Err("a string does not end".into()),
                 Some(b'"') => {
-                    whole += &self.text[from..self.at];
+                    whole += self.text.get(from..self.at).unwrap_or_default();
                     self.at += 1;
                     return Ok(whole);
                 }
                 Some(b'\\') => {
-                    whole += &self.text[from..self.at];
+                    whole += self.text.get(from..self.at).unwrap_or_default();
                     let character = self.escape()?;
                     whole.to_mut().push(character);
                     from = self.at;

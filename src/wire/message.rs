@@ -102,6 +102,11 @@ pub struct Hello {
     pub build: String,
     pub persistence: PersistenceWanted,
     pub durability: Durability,
+    /// How large the block cache should be, in bytes or in blocks; the largest that a connected tab asks for counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_blocks: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
 }

@@ -41,6 +41,8 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
                 &[("required", PersistenceWanted::Required), ("preferred", PersistenceWanted::Preferred)],
             )?,
             durability: f.durability()?.ok_or_else(|| missing("durability"))?,
+            cache_bytes: f.option("cache_bytes", as_number)?,
+            cache_blocks: f.option("cache_blocks", as_number)?,
             resume: f.option("resume", as_resume)?,
         }),
         "query" => Op::Query(Query {

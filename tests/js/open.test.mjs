@@ -135,7 +135,7 @@ test('where tabhub cannot run, open says what is missing', async t => {
 });
 
 for (const [options, offender] of [
-  [{ durabilty: 'strict' }, 'durabilty'], [{ durability: 'eventual' }, 'durability'], [{ persistence: true }, 'persistence'],
+  [{ durabilty: 'strict' }, 'durabilty'], [{ cacheBytes: 1000 }, 'cacheBytes'], [{ cacheBlocks: 1.5 }, 'cacheBlocks'], [{ cacheBytes: 2 ** 24, cacheBlocks: 100 }, 'cacheBlocks'], [{ durability: 'eventual' }, 'durability'], [{ persistence: true }, 'persistence'],
   [{ workerUrl: 7 }, 'workerUrl'], [{ wasmUrl: '' }, 'wasmUrl'], [{ workerUrl: 'https://[' }, 'workerUrl'], [{ onLog: 'console' }, 'onLog'],
   ['strict', 'object'], [null, 'object'], [{ toString: 1 }, "no option 'toString'"],
 ]) {

@@ -106,6 +106,8 @@ impl World {
     pub fn end_hub(&mut self, hub: HubNo) {
         self.take_figures(hub);
         self.hubs.remove(&hub);
+        self.stacks.remove(&hub);
+        self.turns.retain(|no| *no != hub);
         self.disk.forget(hub);
         self.ports.retain(|_, port| port.hub != hub || port.end == End::Open);
         if self.newest == Some(hub) {
@@ -161,7 +163,7 @@ impl World {
         let ports: Vec<_> = self.ports.iter().filter(|(_, port)| port.hub == hub).map(|(id, _)| *id).collect();
         let Some(host) = self.hubs.get_mut(&hub) else { return };
         for port in ports {
-            for action in host.handle(Event::Message(port, &frame), self.now.get()) {
+            for action in host.drive(Event::Message(port, &frame), self.now.get()) {
                 let tabhub::hub::Action::Send(_, answer) = action else { continue };
                 if let Body::Metrics(figures) = super::frames::decode(&answer).0.body {
                     let known = |name: &str| FIGURES.iter().find(|known| **known == name).copied();

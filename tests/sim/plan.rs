@@ -13,6 +13,8 @@ pub struct Plan {
     pub seed: u64,
     pub tabs: usize,
     pub limits: Limits,
+    /// The hubs' statements can be suspended, and are, each time that so many steps of the virtual machine have passed.
+    pub suspend_steps: Option<i32>,
     /// One thing after the other: an act begins when everything before it has come to rest. For exhaustive faults.
     pub orderly: bool,
     /// Faults at an operation of the store, counted from 0.
@@ -69,6 +71,8 @@ pub enum Deed {
     Read,
     ReadTransaction(u32),
     Iterate,
+    /// One of its requests that is not answered yet is cancelled.
+    Cancel,
     Check,
     /// The database is replaced by another one, with so many rows of its own.
     Import(u32),
@@ -92,7 +96,8 @@ impl Plan {
         // How rough the world is differs from seed to seed: calm ones get further.
         let roughness = chance.pick(&[0, 2, 4, 8]);
         let acts = (0..count).map(|_| act(&mut chance, tabs, roughness)).collect();
-        Self { seed, tabs, limits, orderly: false, faults: vec![], acts }
+        let suspend_steps = chance.pick(&[None, Some(30), Some(300), Some(5000)]);
+        Self { seed, tabs, limits, suspend_steps, orderly: false, faults: vec![], acts }
     }
 }
 
@@ -106,7 +111,8 @@ fn limits(chance: &mut Chance) -> Limits {
         replies_bytes: chance.pick(&[600, 100_000]),
         large_commit_bytes: chance.pick(&[16_000, 40_000, 4 << 20]),
         part_bytes: chance.pick(&[8_000, 16_000]),
-        ..Limits::default()
+        cache_bytes: chance.pick(&[0, 60_000, 300_000, 32 << 20]),
+        pinned_bytes: 64 << 20,
     }
 }
 
@@ -192,6 +198,7 @@ fn deed(chance: &mut Chance) -> Deed {
         27..33 => Deed::Read,
         33..36 => Deed::ReadTransaction(1 + u32::try_from(chance.below(4)).expect("small")),
         36 => Deed::Check,
+        37 => Deed::Cancel,
         _ => Deed::Iterate,
     }
 }
@@ -207,7 +214,7 @@ fn step(chance: &mut Chance) -> Step {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}, {} tabs, {:?}", self.seed, self.tabs, self.limits)?;
+        writeln!(f, "seed {}, {} tabs, {:?}, suspends: {:?}", self.seed, self.tabs, self.limits, self.suspend_steps)?;
         self.faults.iter().try_for_each(|(at, fault)| writeln!(f, "  operation {at} meets {fault:?}"))?;
         self.acts.iter().try_for_each(|act| writeln!(f, "  {act:?}"))
     }

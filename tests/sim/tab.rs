@@ -113,6 +113,8 @@ impl Tab {
             build: "sim".into(),
             persistence: wire::PersistenceWanted::Required,
             durability: Durability::Strict,
+            cache_bytes: None,
+            cache_blocks: None,
             resume,
         };
         let request = Request { id: HELLO_ID, write: None, answered: None, op: Op::Hello(hello) };
@@ -207,6 +209,14 @@ impl Tab {
             }
             Deed::Iterate => self.ask(frames::iterate(ledger::ITERATE), false, Kind::Iterate { floor, columns: 0, rows: vec![] }),
             Deed::Check => self.ask((Op::Check(wire::Check { level: wire::CheckLevel::Full }), vec![]), false, Kind::Check),
+            // Any of its requests that is not answered yet, if there is one.
+            Deed::Cancel => {
+                let turn = usize::try_from(self.next_turn()).expect("few");
+                let open: Vec<u64> = self.sent.keys().copied().collect();
+                if self.welcomed && !open.is_empty() {
+                    self.note(Op::Cancel(wire::Cancel { target: open[turn % open.len()] }), &[]);
+                }
+            }
             Deed::Close => self.ask((Op::Close(wire::Close {}), vec![]), false, Kind::Farewell),
             Deed::Import(_) | Deed::Kill | Deed::Freeze | Deed::Thaw | Deed::Repeat | Deed::LosePort => {
                 unreachable!("the world's business")

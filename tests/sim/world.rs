@@ -8,10 +8,11 @@ use super::ledger::Book;
 use super::plan::Plan;
 use super::tab::{Kind, News, Tab};
 use super::tally::Tally;
+use crate::support::stacks::{self, Stacks};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use tabhub::hub::{Action, Event, Hub, HubConfig};
+use tabhub::hub::{Action, Event, Fiber, Hub, HubConfig, Pacing};
 use tabhub::ids::{OpId, PortId};
 use tabhub::store::codec::checksum;
 use tabhub::store::{Limits, StoreOp, Write};
@@ -23,6 +24,9 @@ thread_local! {
 
 /// The moment at which every simulation begins, in ms since 1970.
 const BEGINNING: f64 = 1_700_000_000_000.0;
+
+/// Fibers that may run one after another before something else happens.
+const RUNS_MAX: u32 = 100_000;
 
 /// How the body of an answer begins that is an error.
 const ERROR: &[u8] = b"\"body\":{\"error\"";
@@ -65,6 +69,8 @@ pub enum Move {
     Connect(usize),
     Disk(DiskMove),
     Wake(HubNo),
+    /// The event loop of the hub has gone round.
+    Turn(HubNo),
 }
 
 pub struct World {
@@ -72,6 +78,11 @@ pub struct World {
     pub chance: Chance,
     pub disk: Disk,
     pub hubs: BTreeMap<HubNo, Hub>,
+    /// The stacks of their fibers, if they have any.
+    pub stacks: BTreeMap<HubNo, Stacks>,
+    suspend_steps: Option<i32>,
+    /// Hubs that have asked for a turn.
+    pub turns: Vec<HubNo>,
     /// The hub that tabs connect to.
     pub newest: Option<HubNo>,
     pub ports: BTreeMap<PortId, Port>,
@@ -93,6 +104,9 @@ impl World {
             chance: Chance::new(plan.seed),
             disk: Disk::new(plan.seed, &[], control),
             hubs: BTreeMap::new(),
+            stacks: BTreeMap::new(),
+            suspend_steps: plan.suspend_steps,
+            turns: vec![],
             newest: None,
             ports: BTreeMap::new(),
             tabs: vec![],
@@ -124,9 +138,11 @@ impl World {
             instance: format!("hub-{}", self.last_hub),
             seed: u64::from(self.last_hub),
             clock,
+            pacing: self.suspend_steps.map_or_else(Pacing::default, |steps| stacks::pacing(-1.0, steps)),
             limits: self.limits,
         };
         self.hubs.insert(self.last_hub, Hub::new(config));
+        self.stacks.insert(self.last_hub, Stacks::default());
         self.newest = Some(self.last_hub);
         self.tally.add("hubs", 1);
         self.last_hub
@@ -174,6 +190,7 @@ impl World {
         moves.extend(disk.into_iter().map(Move::Disk));
         let due = |hub: &Hub| hub.next_wake().is_some_and(|at| at <= self.now.get());
         moves.extend(self.hubs.iter().filter(|(_, hub)| due(hub)).map(|(no, _)| Move::Wake(*no)));
+        moves.extend(self.turns.iter().map(|no| Move::Turn(*no)));
         moves
     }
 
@@ -214,6 +231,10 @@ impl World {
                 }
             }
             Move::Wake(hub) => self.event(hub, Event::Wake),
+            Move::Turn(hub) => {
+                self.turns.retain(|no| *no != hub);
+                self.event(hub, Event::Turn);
+            }
         }
         if let Some(detail) = self.disk.unfenced.take() {
             self.book.accuse("fencing", detail);
@@ -278,10 +299,17 @@ impl World {
     }
 
     pub fn event(&mut self, hub: HubNo, event: Event<'_>) {
-        let now = self.now.get();
-        let Some(host) = self.hubs.get_mut(&hub) else { return };
-        for action in host.handle(event, now) {
+        let mut todo = VecDeque::from(self.handle(hub, event));
+        let mut runs = 0;
+        while let Some(action) = todo.pop_front() {
             match action {
+                // In a browser this is a microtask: nothing comes in between.
+                Action::Run(fiber) => {
+                    runs += 1;
+                    assert!(runs < RUNS_MAX, "the hub runs fibers and nothing else");
+                    self.run_fiber(hub, &fiber);
+                    todo.extend(self.handle(hub, Event::Ran(fiber.id())));
+                }
                 Action::Send(port, frame) => {
                     self.note(checksum(&frame));
                     self.tell(|| format!("    hub {hub} to {port:?}: {}", text(&frame)));
@@ -293,9 +321,27 @@ impl World {
                 Action::Store(id, op) => self.submit(hub, id, op),
                 Action::End => self.end_hub(hub),
                 Action::UseMemory => self.book.accuse("storage", "the hub goes on in memory, which nobody allowed".into()),
+                Action::Turn => self.turns.push(hub),
                 Action::Watch(..) | Action::Disconnect(_) => {}
             }
         }
+    }
+
+    fn handle(&mut self, hub: HubNo, event: Event<'_>) -> Vec<Action> {
+        let now = self.now.get();
+        self.hubs.get_mut(&hub).map_or_else(Vec::new, |host| host.handle(event, now))
+    }
+
+    fn run_fiber(&mut self, hub: HubNo, fiber: &Fiber) {
+        let Some(stacks) = self.stacks.get_mut(&hub) else { return };
+        let before = stacks.suspensions;
+        if self.suspend_steps.is_some() {
+            stacks.run(fiber)
+        } else {
+            fiber.run()
+        }
+        let suspended = stacks.suspensions - before;
+        self.tally.add("suspensions", suspended);
     }
 
     /// A write that a hub has refused may come after later ones when it is sent again, because the refusal never arrived.

@@ -2,12 +2,14 @@
 //! clock that only tests move. Store operations complete when the test says so, or at once by `settle`.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod stacks;
 mod values;
 
+use stacks::Stacks;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use tabhub::hub::{Action, Event, Hub, HubConfig};
+use tabhub::hub::{Action, Event, Hub, HubConfig, Pacing};
 use tabhub::ids::{OpId, PortId};
 use tabhub::store::memory::MemoryStore;
 use tabhub::store::{Limits, StoreOp, StoreResult};
@@ -30,8 +32,14 @@ pub struct World {
     pub now: Rc<Cell<f64>>,
     /// Operations the hub has submitted and the store has not answered.
     pub pending: VecDeque<(OpId, StoreOp)>,
+    /// What clients ask for when they say hello.
+    pub cache_bytes: Option<u64>,
     /// The hub has asked to be ended.
     pub ended: bool,
+    /// With stacks of their own, statements can be suspended.
+    pub stacks: Option<Stacks>,
+    /// The hub has asked for a turn.
+    pub wants_turn: bool,
     answers: BTreeMap<(PortId, u64), VecDeque<Answer>>,
     next_port: u32,
     next_id: u64,
@@ -48,6 +56,15 @@ impl World {
     }
 
     pub fn with(store: MemoryStore, limits: Limits) -> Self {
+        Self::paced(store, limits, Pacing::default())
+    }
+
+    /// A hub whose statements are suspended after four looks at the clock.
+    pub fn with_fibers(store: MemoryStore, limits: Limits) -> Self {
+        Self::paced(store, limits, stacks::pacing(2.0, 100))
+    }
+
+    fn paced(store: MemoryStore, limits: Limits, pacing: Pacing) -> Self {
         let now = Rc::new(Cell::new(1_700_000_000_000.0));
         let clock = now.clone();
         // A statement that looks at the clock sees time pass, or no deadline would ever come inside of it.
@@ -55,8 +72,21 @@ impl World {
             clock.set(clock.get() + 0.5);
             clock.get()
         });
-        let hub = Hub::new(HubConfig { name: "test".into(), instance: "hub-1".into(), seed: 7, clock, limits });
-        Self { hub, store, now, pending: VecDeque::new(), ended: false, answers: BTreeMap::new(), next_port: 0, next_id: 0 }
+        let hub = Hub::new(HubConfig { name: "test".into(), instance: "hub-1".into(), seed: 7, clock, pacing, limits });
+        let stacks = pacing.suspend.map(|_| Stacks::default());
+        Self {
+            hub,
+            stacks,
+            wants_turn: false,
+            store,
+            now,
+            pending: VecDeque::new(),
+            cache_bytes: None,
+            ended: false,
+            answers: BTreeMap::new(),
+            next_port: 0,
+            next_id: 0,
+        }
     }
 
     /// The browser dies: only what the store holds survives.
@@ -65,8 +95,18 @@ impl World {
     }
 
     pub fn event(&mut self, event: Event<'_>) {
-        for action in self.hub.handle(event, self.now.get()) {
+        let mut todo = VecDeque::from(self.hub.handle(event, self.now.get()));
+        while let Some(action) = todo.pop_front() {
             match action {
+                Action::Run(fiber) => {
+                    match &mut self.stacks {
+                        Some(stacks) => stacks.run(&fiber),
+                        None => fiber.run(),
+                    }
+                    todo.extend(self.hub.handle(Event::Ran(fiber.id()), self.now.get()));
+                }
+                Action::Turn => self.wants_turn = true,
+
                 Action::Send(port, frame) => self.receive(port, &frame),
                 Action::Store(id, op) => self.pending.push_back((id, op)),
                 Action::End => self.ended = true,
@@ -96,9 +136,18 @@ impl World {
         self.event(Event::Store(id, result));
     }
 
-    /// Completes store operations until none is left.
+    /// Lets the hub's event loop go round, if it has asked for it.
+    pub fn turn(&mut self) -> bool {
+        let wanted = std::mem::take(&mut self.wants_turn);
+        if wanted {
+            self.event(Event::Turn);
+        }
+        wanted
+    }
+
+    /// Completes store operations and turns until none is left.
     pub fn settle(&mut self) {
-        while self.step() {}
+        while self.turn() || self.step() {}
     }
 
     /// Lets time pass, waking the hub when it asked for it.
@@ -145,6 +194,8 @@ impl World {
             build: "test".into(),
             persistence: wire::PersistenceWanted::Required,
             durability: wire::Durability::Strict,
+            cache_bytes: self.cache_bytes,
+            cache_blocks: None,
             resume,
         };
         let id = self.send(port, Op::Hello(hello), &[]);

@@ -9,8 +9,9 @@ use crate::store::Block;
 use crate::store::group::Grouping;
 use crate::store::ops::{StoreOp, StoreReply, StoreResult};
 
-/// Groups per read: 4 MiB, so that no single answer floods the worker.
-pub(super) const RUN_MAX: u32 = 64;
+/// Groups per read, about 240 KiB: Chromium reads many values at once more slowly than a few by turns (two reads of 4 under way
+/// gave 281 MB/s, one of 16 104, one of 64 101), and what somebody else misses waits for less.
+const RUN_MAX: u32 = 4;
 
 /// Groups on their way, from first to last.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Fetching {
 }
 
 impl Pager {
-    /// Asks for the groups of those blocks that are missing, each with up to `ahead` groups after it, a quarter of the cache's
+    /// Asks for the groups of those blocks that are missing, each with up to `ahead` groups after it, an eighth of the cache's
     /// budget in all. What is there or on its way is skipped.
     pub fn fetch(&mut self, blocks: &[BlockNo], ahead: u32) {
         let grouping = self.grouping();
@@ -51,10 +52,14 @@ impl Pager {
         self.fetch_groups(all);
     }
 
-    /// Asks for groups that nobody waits for yet, a quarter of the cache's budget at most.
-    pub fn read_ahead(&mut self, first: GroupNo, count: u32) {
+    /// Asks for groups that nobody waits for yet, an eighth of the cache's budget at most.
+    /// Answers the last of them.
+    pub fn read_ahead(&mut self, first: GroupNo, count: u32) -> Option<GroupNo> {
         let end = first.0.saturating_add(count.min(self.ahead_max())).min(self.stored_groups());
-        self.fetch_groups((first.0..end).map(GroupNo).collect());
+        let asked: Vec<_> = (first.0..end).map(GroupNo).collect();
+        let last = asked.last().copied();
+        self.fetch_groups(asked);
+        last
     }
 
     /// Notes that somebody waits for these, and does not merely read ahead.
@@ -97,6 +102,13 @@ impl Pager {
         self.fetching.push(Fetching { id, first, last, base: self.header.checkpoint });
         let (epoch, generation) = (self.header.epoch, self.header.generation);
         self.ops.push((id, StoreOp::ReadGroups { epoch, generation, first, last }));
+    }
+
+    /// Whether a block's group is being read.
+    #[must_use]
+    pub fn is_on_its_way(&self, block: BlockNo) -> bool {
+        let group = self.grouping().group_of(block);
+        self.fetching.iter().any(|fetching| (fetching.first..=fetching.last).contains(&group))
     }
 
     /// Whether blocks that were misses can now be read, at whatever snapshot.

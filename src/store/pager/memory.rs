@@ -2,9 +2,11 @@
 //! turns an excess of what is held into an error; nothing here refuses anything.
 
 use super::Pager;
-use super::fetch::RUN_MAX;
 use crate::ids::{BlockNo, GroupNo};
 use crate::store::cache::{CacheCounters, ENTRY_BYTES};
+
+/// Groups that are read at once in idle time: whoever comes then waits for no more.
+const WARM_GROUPS: u32 = 16;
 
 /// Figures of the cache, in bytes and blocks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +18,8 @@ pub struct CacheFigures {
     pub pinned_bytes: usize,
     /// Blocks of commits that are still in the log: no eviction concerns them.
     pub log_resident_bytes: usize,
+    /// Blocks that the open transaction has changed.
+    pub dirty_bytes: usize,
     pub counters: CacheCounters,
 }
 
@@ -33,6 +37,12 @@ impl Pager {
     #[must_use]
     pub fn pinned_bytes(&self) -> usize {
         self.versions.cache().held() * self.block_cost()
+    }
+
+    /// How many blocks the open transaction has changed so far.
+    pub fn note_dirty(&mut self, blocks: usize) {
+        let bytes = blocks * self.block_cost();
+        self.versions.set_dirty_bytes(bytes);
     }
 
     /// Sets the budget; what is beyond it goes at once.
@@ -61,7 +71,7 @@ impl Pager {
             self.warming.0 = GroupNo(end);
             return false;
         };
-        let end = end.min(first + RUN_MAX);
+        let end = end.min(first + WARM_GROUPS);
         self.warming.0 = GroupNo(end);
         self.fetch_groups((first..end).map(GroupNo).collect());
         true
@@ -73,10 +83,12 @@ impl Pager {
         self.versions.base_blocks() as usize * self.block_cost() + self.versions.recent_bytes() <= room
     }
 
-    /// How many groups may be read beyond what is missing.
-    pub(super) fn ahead_max(&self) -> u32 {
+    /// How many groups may be read beyond what is missing. A reader has two windows in memory that it has not used yet, and what nobody
+    /// has used twice is sure of a quarter of the cache only: more would be pushed out before it is looked at, and read again.
+    #[must_use]
+    pub fn ahead_max(&self) -> u32 {
         let group = self.grouping().blocks_per_group() as usize * self.block_cost();
-        u32::try_from(self.versions.cache().budget() / 4 / group).unwrap_or(u32::MAX)
+        u32::try_from(self.versions.cache().budget() / 8 / group).unwrap_or(u32::MAX)
     }
 
     fn block_cost(&self) -> usize {
@@ -92,6 +104,7 @@ impl Pager {
             blocks_pinned: cache.held(),
             pinned_bytes: self.pinned_bytes(),
             log_resident_bytes: self.versions.recent_bytes(),
+            dirty_bytes: self.versions.dirty_bytes(),
             counters: cache.counters,
         }
     }

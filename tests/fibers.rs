@@ -1,0 +1,254 @@
+//! Fibers, natively: statements that are suspended in their middle, for a block or for others, and what that means for tabs.
+
+mod support;
+
+use support::{World, int};
+use tabhub::hub::Event;
+use tabhub::ids::PortId;
+use tabhub::store::Limits;
+use tabhub::store::memory::MemoryStore;
+use tabhub::wire::{self, Body, Op, TransactionMode};
+
+const LONG: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT sum(i) FROM n";
+const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+
+fn rows(count: u32) -> String {
+    format!(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v INT NOT NULL, pad TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+         INSERT INTO t SELECT i, 10, hex(zeroblob(200)) FROM n;"
+    )
+}
+
+fn world() -> (World, PortId, PortId) {
+    let mut world = World::with_fibers(MemoryStore::new(), Limits::default());
+    let (a, b) = (world.tab(), world.tab());
+    world.exec(a, &rows(2000)).unwrap();
+    (world, a, b)
+}
+
+/// The same database on a hub that has nothing of it in memory.
+fn cold(mut world: World, a: PortId) -> (World, PortId, PortId) {
+    let file = world.export(a);
+    world.import(a, &file).unwrap();
+    let mut world = World::with_fibers(std::mem::take(&mut world.store), Limits::default());
+    let (a, b) = (world.tab(), world.tab());
+    (world, a, b)
+}
+
+fn error(world: &mut World, port: PortId, id: u64) -> wire::WireError {
+    match world.take(port, id).expect("it is answered").body {
+        Body::Error(error) => error,
+        other => panic!("an error, not {other:?}"),
+    }
+}
+
+// At stake: no tab waits for another without need.
+#[test]
+fn a_short_statement_overtakes_a_long_one() {
+    let (mut world, a, b) = world();
+    let long = world.ask_query(a, LONG, &[], None);
+    assert!(world.wants_turn && world.take(a, long).is_none(), "it has used up its slice");
+    let short = world.ask_query(b, "SELECT v FROM t WHERE id = 7", &[], None);
+    assert_eq!(world.rows(b, short).unwrap(), vec![vec![int(10)]]);
+    let own = world.ask_query(a, "SELECT v FROM t WHERE id = 8", &[], None);
+    assert_eq!(world.rows(a, own).unwrap(), vec![vec![int(10)]], "also in the tab that waits for the long one");
+    world.settle();
+    assert_eq!(world.rows(a, long).unwrap(), vec![vec![int(200_010_000)]]);
+    assert!(world.metrics(a)["slices"] > 100);
+}
+
+// At stake: an endless stream of short statements must not keep a long one from ever ending, even if the host's event loop forgets it.
+#[test]
+fn nobody_starves_whatever_the_others_ask() {
+    let (mut world, a, b) = world();
+    let long = world.ask_query(a, LONG, &[], None);
+    let before = world.metrics(a)["slices"];
+    for _ in 0..180 {
+        let short = world.ask_query(b, "SELECT 1", &[], None);
+        assert!(world.take(b, short).is_some());
+    }
+    assert!(world.wants_turn, "it has never been given");
+    assert_eq!(world.metrics(a)["slices"] - before, 180 / 8);
+    world.settle();
+    assert!(world.rows(a, long).is_ok());
+}
+
+#[test]
+fn several_long_ones_take_turns() {
+    let (mut world, a, b) = world();
+    let ids: Vec<_> = [a, b, a, b].iter().map(|port| (*port, world.ask_query(*port, LONG, &[], None))).collect();
+    let mut ended = vec![];
+    while world.turn() {
+        ended.extend(ids.iter().filter(|(port, id)| world.take(*port, *id).is_some()).map(|(_, id)| *id));
+    }
+    assert_eq!(ended, ids.iter().map(|(_, id)| *id).collect::<Vec<_>>(), "in the order in which they began");
+}
+
+#[test]
+fn a_cancel_stops_a_running_statement() {
+    let (mut world, a, b) = world();
+    let endless = world.ask_query(a, ENDLESS, &[], None);
+    (0..5).for_each(|_| assert!(world.turn()));
+    world.send(a, Op::Cancel(wire::Cancel { target: endless }), &[]);
+    assert_eq!(error(&mut world, a, endless).code, "HUB_CANCELLED");
+    let endless = world.ask_query(a, ENDLESS, &[], None);
+    world.event(Event::Gone(a));
+    let figures = world.metrics(b);
+    assert_eq!((figures["running"], figures["suspended"]), (0, 0), "a dead tab's statement is stopped");
+    assert!(world.take(a, endless).is_none());
+}
+
+#[test]
+fn a_cancelled_write_leaves_nothing_behind_and_frees_the_writer() {
+    let (mut world, a, b) = world();
+    let update = world.ask_exec(a, "UPDATE t SET v = v + 1; UPDATE t SET v = v + 1", None);
+    (0..20).for_each(|_| assert!(world.turn()));
+    let waiting = world.ask_query(b, "INSERT INTO t VALUES (9999, 1, '')", &[], None);
+    assert!(world.take(b, waiting).is_none());
+    world.send(a, Op::Cancel(wire::Cancel { target: update }), &[]);
+    let cancelled = error(&mut world, a, update);
+    assert_eq!((cancelled.code.as_str(), cancelled.outcome), ("HUB_CANCELLED", wire::Outcome::NotApplied));
+    world.settle();
+    assert!(world.rows(b, waiting).is_ok());
+    assert_eq!(world.query(b, "SELECT sum(v) FROM t").unwrap(), vec![vec![int(20_001)]]);
+    assert_eq!(world.check(b, wire::CheckLevel::Full), Vec::<String>::new());
+}
+
+#[test]
+fn a_statement_that_waits_for_a_block_is_stopped_too() {
+    let (world, a, _) = world();
+    let (mut world, a, b) = cold(world, a);
+    for _ in 0..3 {
+        world.step();
+    }
+    let scan = world.ask_query(a, "SELECT sum(length(pad)) FROM t", &[], None);
+    while world.metrics(a)["suspended"] == 0 {
+        assert!(world.turn() || world.step());
+    }
+    world.send(a, Op::Cancel(wire::Cancel { target: scan }), &[]);
+    assert_eq!(error(&mut world, a, scan).code, "HUB_CANCELLED");
+    world.settle();
+    assert_eq!(world.query(b, "SELECT sum(length(pad)) FROM t").unwrap(), vec![vec![int(800_000)]]);
+}
+
+#[test]
+fn a_statement_past_its_timeout_is_stopped_wherever_it_is() {
+    let (mut world, a, _) = world();
+    let query = Op::Query(wire::Query {
+        sql: ENDLESS.into(),
+        params: wire::ParamsShape { count: 0, names: None },
+        tx: None,
+        durability: None,
+        timeout: Some(100),
+    });
+    let id = world.send(a, query, &support::encode_values(&[]));
+    world.pass(1000.0);
+    assert_eq!(error(&mut world, a, id).code, "HUB_TIMEOUT");
+}
+
+// At stake: a reader beside a writer that is in the middle of its transaction sees all of it or nothing.
+#[test]
+fn readers_and_the_writer_do_not_see_each_other() {
+    let (mut world, a, b) = world();
+    let update = world.ask_query(a, "UPDATE t SET v = v + 1", &[], None);
+    let scan = world.ask_query(b, "SELECT min(v), max(v), sum(v) FROM t", &[], None);
+    let tx = world.send(b, Op::Begin(wire::Begin { mode: TransactionMode::Read, timeout: 5000 }), &[]);
+    let tx = world.begun(b, tx).expect("reading begins at once");
+    let inside = world.ask_query(b, "SELECT min(v), max(v), sum(v) FROM t", &[], Some(tx));
+    world.settle();
+    assert!(world.rows(a, update).is_ok());
+    let old = vec![vec![int(10), int(10), int(20_000)]];
+    assert_eq!((world.rows(b, scan).unwrap(), world.rows(b, inside).unwrap()), (old.clone(), old.clone()));
+    assert_eq!(world.query_in(b, "SELECT min(v), max(v), sum(v) FROM t", Some(tx)).unwrap(), old);
+    assert_eq!(world.query(b, "SELECT min(v), max(v), sum(v) FROM t").unwrap(), vec![vec![int(11), int(11), int(22_000)]]);
+}
+
+// At stake: a tab's own requests keep their order, also where a statement cannot be told from its first word.
+#[test]
+fn what_a_tab_asks_after_a_write_in_disguise_comes_after_it() {
+    let (world, a, _) = world();
+    let (mut world, a, _) = cold(world, a);
+    let write = world.ask_query(a, "WITH x(i) AS (SELECT 5000) INSERT INTO t SELECT i, 7, '' FROM x", &[], None);
+    let read = world.ask_query(a, "SELECT v FROM t WHERE id = 5000", &[], None);
+    let later = world.ask_query(a, "DELETE FROM t WHERE id = 5000", &[], None);
+    world.settle();
+    assert!(world.rows(a, write).is_ok());
+    assert_eq!(world.rows(a, read).unwrap(), vec![vec![int(7)]]);
+    assert!(world.rows(a, later).is_ok());
+    assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2000)]]);
+}
+
+// At stake: one tab's long statements must not take all connections from the others.
+#[test]
+fn a_tab_always_gets_a_connection_of_its_own() {
+    let (mut world, a, b) = world();
+    let greedy: Vec<_> = (0..8).map(|_| world.ask_query(a, LONG, &[], None)).collect();
+    assert_eq!(world.metrics(b)["running"], 4);
+    let short = world.ask_query(b, "SELECT 1", &[], None);
+    assert_eq!(world.rows(b, short).unwrap(), vec![vec![int(1)]]);
+    world.settle();
+    assert!(greedy.into_iter().all(|id| world.rows(a, id).is_ok()));
+}
+
+#[test]
+fn an_import_lets_running_reads_begin_again_on_the_new_database() {
+    let (mut world, a, b) = world();
+    let mut other = World::new();
+    let port = other.tab();
+    other.exec(port, &rows(30)).unwrap();
+    let file = other.export(port);
+    let long = world.ask_query(b, "SELECT count(*) FROM t x, t y WHERE x.id <= 50", &[], None);
+    (0..5).for_each(|_| assert!(world.turn()));
+    let import = world.send(a, Op::Import(wire::Import { size: file.len() as u64 }), &[]);
+    while world.step() {}
+    world.send(a, Op::Part(wire::Part { target: import, end: true }), &file);
+    while world.step() {}
+    world.settle();
+    assert_eq!(world.rows(b, long).unwrap(), vec![vec![int(900)]]);
+}
+
+// At stake: one tab that is always busy in its transaction must not keep all others from writing for ever.
+#[test]
+fn a_busy_transaction_ends_when_others_have_waited_too_long() {
+    let (mut world, a, b) = world();
+    let tx = world.begin(a, TransactionMode::Immediate, 5000);
+    let busy = |world: &mut World| {
+        world.pass(4000.0);
+        world.query_in(a, "UPDATE t SET v = v + 1 WHERE id = 1", Some(tx))
+    };
+    (0..20).for_each(|_| assert!(busy(&mut world).is_ok(), "nobody waits"));
+    let waiting = world.ask_query(b, "INSERT INTO t VALUES (9999, 1, '')", &[], None);
+    let error = (0..20).find_map(|_| busy(&mut world).err()).expect("it is over");
+    assert_eq!((error.code.as_str(), error.outcome), ("HUB_TRANSACTION_TIMEOUT", wire::Outcome::NotApplied));
+    assert!(world.rows(b, waiting).is_ok());
+    assert_eq!(world.query(b, "SELECT v FROM t WHERE id = 1").unwrap(), vec![vec![int(10)]]);
+}
+
+#[test]
+fn a_snapshot_is_not_held_for_ever() {
+    let (mut world, a, _) = world();
+    let tx = world.begin(a, TransactionMode::Read, 5000);
+    let mut read = || {
+        world.pass(4000.0);
+        world.query_in(a, "SELECT 1", Some(tx))
+    };
+    assert!((0..140).all(|_| read().is_ok()));
+    assert_eq!((0..20).find_map(|_| read().err()).expect("it is over").code, "HUB_TRANSACTION_TIMEOUT");
+}
+
+// At stake: a sound database is called damaged. FTS5 keeps what it has read of its index, and its own integrity check does not ask
+// whether that is still so.
+#[test]
+fn a_check_is_not_misled_by_what_a_connection_has_read_before() {
+    let (mut world, a, b) = world();
+    world.exec(a, "CREATE VIRTUAL TABLE ft USING fts5(x); INSERT INTO ft VALUES ('one'), ('two')").unwrap();
+    assert_eq!(world.query(b, "SELECT rowid FROM ft WHERE ft MATCH 'two'").unwrap(), vec![vec![int(2)]]);
+    world.exec(a, "INSERT INTO ft VALUES ('three'); DELETE FROM ft WHERE rowid = 1").unwrap();
+    for level in [wire::CheckLevel::Quick, wire::CheckLevel::Full] {
+        assert_eq!(world.check(b, level), Vec::<String>::new());
+    }
+    for pragma in ["PRAGMA integrity_check", "PRAGMA quick_check"] {
+        assert_eq!(world.query(b, pragma).unwrap(), vec![vec![support::text("ok")]], "{pragma}");
+    }
+}
