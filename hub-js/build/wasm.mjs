@@ -27,7 +27,7 @@ const WASM_FEATURES = ['bulk-memory', 'mutable-globals', 'nontrapping-float-to-i
  * What sqlite-wasm-rs exports for its C part to find, nobody calls from outside. Rust puts the stack, then data, at the bottom of memory, so
  * nothing of ours lies below 1024: that shortens many addresses. The second -Os still finds 1 KB of gzip.
  */
-const WASM_OPT = ['--remove-exports=rust_sqlite_wasm_*', '-Os', '--low-memory-unused', '-Os', '--strip-debug', '--strip-producers', ...WASM_FEATURES.map((feature) => `--enable-${feature}`)];
+export const WASM_OPT = ['--remove-exports=rust_sqlite_wasm_*', '-Os', '--low-memory-unused', '-Os', '--strip-debug', '--strip-producers', ...WASM_FEATURES.map((feature) => `--enable-${feature}`)];
 
 const GLUE_WASM = join(GLUE, 'tabhub_bg.wasm');
 const HUB_WASM = join(DIST, 'hub.wasm');
