@@ -252,3 +252,29 @@ fn a_check_is_not_misled_by_what_a_connection_has_read_before() {
         assert_eq!(world.query(b, pragma).unwrap(), vec![vec![support::text("ok")]], "{pragma}");
     }
 }
+
+// At stake: a storage that fails for a moment is no damage, and must not be reported as one.
+#[test]
+fn a_check_that_cannot_read_ends_with_the_storages_error() {
+    for stacks in [true, false] {
+        let (world, a, _) = world();
+        let (mut world, mut a, _) = cold(world, a);
+        if !stacks {
+            world = World::over(std::mem::take(&mut world.store));
+            a = world.tab();
+        }
+        let check = world.send(a, Op::Check(wire::Check { level: wire::CheckLevel::Quick }), &[]);
+        world.settle();
+        let found: Vec<_> = std::iter::from_fn(|| world.take(a, check)).map(|answer| answer.body).collect();
+        assert!(found.iter().all(|body| matches!(body, Body::Checked(checked) if checked.problems.is_empty())), "{found:?}");
+        world.send(a, Op::Pull(wire::Pull { target: check }), &[]);
+        while world.pending.is_empty() {
+            assert!(world.turn(), "it reads blocks that are not there");
+        }
+        let failure = tabhub::error::Error::Storage("for a moment".into());
+        world.answer_store(Err(tabhub::store::StoreFailure::NotApplied(failure)));
+        assert_eq!(error(&mut world, a, check).code, "HUB_STORAGE");
+        world.settle();
+        assert_eq!(world.check(a, wire::CheckLevel::Quick), Vec::<String>::new());
+    }
+}

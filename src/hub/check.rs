@@ -53,7 +53,7 @@ impl Check {
         self.verifying
     }
 
-    /// `SQLite` met what cannot be read.
+    /// `SQLite` met what is damaged.
     pub fn unreadable(&mut self, error: &Error) {
         self.found = Some(vec![["SQLite's structures cannot be verified: ", error.message()].concat()]);
     }
@@ -129,8 +129,8 @@ impl Database {
                 self.streams.push(stream);
                 fetched.err()
             }
-            // What cannot be read is what the check is for.
-            Err(Failure::Failed(error @ (Error::Corrupt(_) | Error::Storage(_)))) => {
+            // Damage is what the check is for. What cannot be read for another reason says nothing, and ends it.
+            Err(Failure::Failed(error @ Error::Corrupt(_))) => {
                 if let StreamKind::Check(check) = &mut self.streams[at].kind {
                     check.unreadable(&error);
                     check.verifying = false;

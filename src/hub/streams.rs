@@ -340,11 +340,11 @@ impl Stream {
         }
     }
 
-    /// Groups it waits for cannot be read: to salvage and to check that is a result, to others the end.
+    /// Groups it waits for cannot be read: to salvage that is a result, to check too where they are damaged, to others the end.
     pub fn unreadable(&mut self, first: GroupNo, last: GroupNo, error: &Error) {
         match &mut self.kind {
             StreamKind::Export { salvage: Some(lost), .. } => lost.extend((first.0..=last.0).map(GroupNo)),
-            StreamKind::Check(check) => check.unreadable(error),
+            StreamKind::Check(check) if matches!(error, Error::Corrupt(_)) => check.unreadable(error),
             _ => return,
         }
         self.job.misses.clear();
