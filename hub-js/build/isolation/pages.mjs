@@ -67,6 +67,19 @@ export async function openAndRead({ name, id, options }) {
   return { open, row: performance.now() - begun, metrics: await db.metrics() };
 }
 
+/** The control: what IndexedDB alone takes, in a page, to open the same database and to give one value of each store, one after the other. */
+export async function openAlone({ name }) {
+  const done = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  const begun = performance.now();
+  const database = await done(indexedDB.open(`tabhub:${name}`));
+  for (const store of database.objectStoreNames) await done(database.transaction(store).objectStore(store).getAll(null, 1));
+  database.close();
+  return performance.now() - begun;
+}
+
 /** Opens the same small database once for each worker URL; the later functions alternate between them. */
 export async function openSeveral({ urls, rows }) {
   globalThis.several = [];
