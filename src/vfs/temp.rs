@@ -15,7 +15,7 @@ pub enum Purpose {
 }
 
 /// Bytes that all sorting statements together may have spilled.
-pub const SORT_BYTES_MAX: usize = 64 << 20;
+pub const SORT_BYTES_MAX: usize = 256 << 20;
 /// Bytes of the database that a `VACUUM` builds.
 pub const VACUUM_BYTES_MAX: usize = 512 << 20;
 
@@ -94,7 +94,12 @@ impl TempFile {
             if !self.purpose.take(CHUNK) {
                 return false;
             }
-            self.chunks.push(vec![0; CHUNK].into());
+            let Some(chunk) = zeros() else {
+                self.purpose.give_back(CHUNK);
+                EXCEEDED.set(Some(self.purpose));
+                return false;
+            };
+            self.chunks.push(chunk);
         }
         let mut done = 0;
         while done < bytes.len() {
@@ -118,6 +123,14 @@ impl TempFile {
             }
         }
     }
+}
+
+/// A chunk, unless there is no memory left, which must not end the hub.
+fn zeros() -> Option<Box<[u8]>> {
+    let mut chunk = Vec::new();
+    chunk.try_reserve_exact(CHUNK).ok()?;
+    chunk.resize(CHUNK, 0);
+    Some(chunk.into())
 }
 
 impl Drop for TempFile {
