@@ -278,3 +278,20 @@ fn a_check_that_cannot_read_ends_with_the_storages_error() {
         assert_eq!(world.check(a, wire::CheckLevel::Quick), Vec::<String>::new());
     }
 }
+
+// At stake: a tab that has been told the end of a stream must not get rows of it any more.
+#[test]
+fn a_cancelled_stream_sends_nothing_after_its_end() {
+    let (mut world, a, _) = world();
+    let write = world.ask_query(a, "INSERT INTO t VALUES (9999, 1, '')", &[], None);
+    let params = wire::ParamsShape { count: 0, names: None };
+    let iterate = Op::Iterate(wire::Iterate { sql: "SELECT id FROM t".into(), params, timeout: None });
+    let rows = world.send(a, iterate, &support::encode_values(&[]));
+    while world.turn() {}
+    assert!(world.take(a, rows).is_none(), "its rows wait for the tab's own write to be durable");
+    world.send(a, Op::Cancel(wire::Cancel { target: rows }), &[]);
+    assert_eq!(error(&mut world, a, rows).code, "HUB_CANCELLED");
+    world.settle();
+    assert!(world.rows(a, write).is_ok());
+    assert!(world.take(a, rows).is_none());
+}

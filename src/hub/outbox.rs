@@ -35,6 +35,11 @@ impl Outbox {
         std::mem::take(&mut self.held)
     }
 
+    /// Takes back what waits for a request that has come to another end.
+    pub fn withdraw(&mut self, port: PortId, id: u64) {
+        self.held.retain(|h| (h.port, h.id) != (port, id));
+    }
+
     pub fn forget(&mut self, port: PortId) {
         self.held.retain(|h| h.port != port);
     }

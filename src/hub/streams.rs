@@ -190,6 +190,7 @@ impl Database {
         for stream in std::mem::take(&mut self.streams) {
             if which(&stream) {
                 self.fibers.stop(why, &|ticket, _| stream.is(ticket.port, ticket.id));
+                self.outbox.withdraw(stream.job.port, stream.job.id);
                 self.fail_job(&stream.job, why, None);
                 self.close(stream);
             } else {
