@@ -295,3 +295,24 @@ fn a_cancelled_stream_sends_nothing_after_its_end() {
     assert!(world.rows(a, write).is_ok());
     assert!(world.take(a, rows).is_none());
 }
+
+// At stake: a commit that leaves before its reply is noted is carried out twice when its hub dies, and one that is stopped after it was
+// made is called undone.
+#[test]
+fn nothing_comes_between_a_commit_and_its_reply() {
+    let mut world = World::with_eager_fibers(MemoryStore::new());
+    let a = world.tab();
+    world.exec(a, "CREATE TABLE t(id INTEGER PRIMARY KEY)").unwrap();
+    let before = world.metrics(a)["commit_published"];
+    let write = world.ask_exec(a, "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)", None);
+    let mut turns = 0;
+    while world.metrics(a)["commit_published"] == before {
+        assert_eq!(world.metrics(a)["running"], 1);
+        assert!(world.turn(), "it goes on until it commits");
+        turns += 1;
+    }
+    assert!(turns > 10, "it was suspended only {turns} times");
+    assert_eq!(world.metrics(a)["running"], 0, "it was suspended after its commit");
+    world.settle();
+    assert!(world.done(a, write).is_ok());
+}

@@ -113,6 +113,7 @@ impl DbFile {
 
     /// The commit published since the last call, if any.
     pub fn take_published(&self) -> Option<CommitSeq> {
+        self.pace.committed(false);
         self.published.take()
     }
 
@@ -360,6 +361,7 @@ impl DbFile {
             pager.unpin(before);
         }
         self.published.set(Some(seq));
+        self.pace.committed(true);
     }
 
     /// Rules on a pragma; a refusal is noted.

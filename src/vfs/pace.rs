@@ -49,6 +49,8 @@ pub struct Pace {
     awaited: Cell<Option<BlockNo>>,
     stop: RefCell<Option<Error>>,
     cut_short: Cell<bool>,
+    /// The unit has published a commit that nobody knows of yet: it can neither be stopped nor give way any more.
+    has_committed: Cell<bool>,
     /// A block was withheld at some time: the connection may know a part of the schema only.
     is_tainted: Cell<bool>,
 }
@@ -67,6 +69,7 @@ impl Pace {
             awaited: Cell::default(),
             stop: RefCell::default(),
             cut_short: Cell::default(),
+            has_committed: Cell::default(),
             is_tainted: Cell::default(),
         }
     }
@@ -149,8 +152,17 @@ impl Pace {
         self.is_inside.get() && self.pacing.suspend.is_some()
     }
 
+    /// From a commit to the moment when the unit has taken note of it. `SQLite` looks at the clock once more after `COMMIT`: given
+    /// way there, the commit would leave without the reply to its client; stopped there, it would be called undone.
+    pub fn committed(&self, is_unknown: bool) {
+        self.has_committed.set(is_unknown);
+    }
+
     /// Whether a block may be read: not once it was asked to stop.
     pub fn may_read(&self) -> bool {
+        if self.has_committed.get() {
+            return true;
+        }
         if self.is_stopped() {
             self.cut_short.set(true);
             self.is_tainted.set(true);
@@ -194,6 +206,9 @@ impl Pace {
 
     /// Looks at the clock in the middle of a statement: true where it must stop.
     pub fn look(&self) -> bool {
+        if self.has_committed.get() {
+            return false;
+        }
         let now = (self.clock)();
         if now > self.deadline.get() {
             self.stop(&Error::Timeout("the statement ran past its timeout and was stopped".into()));

@@ -64,6 +64,11 @@ impl World {
         Self::paced(store, limits, stacks::pacing(2.0, 100))
     }
 
+    /// A hub whose statements are suspended wherever they can be.
+    pub fn with_eager_fibers(store: MemoryStore) -> Self {
+        Self::paced(store, Limits::default(), stacks::pacing(-1.0, 1))
+    }
+
     fn paced(store: MemoryStore, limits: Limits, pacing: Pacing) -> Self {
         let now = Rc::new(Cell::new(1_700_000_000_000.0));
         let clock = now.clone();
