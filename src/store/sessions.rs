@@ -70,7 +70,7 @@ struct Row {
     answered: u64,
     /// The newest commit that one of its entries depends on.
     last: CommitSeq,
-    /// In order of number.
+    /// In order of number; of one number, the newest last.
     entries: Vec<Entry>,
     is_evicted: bool,
 }
@@ -91,7 +91,7 @@ impl Sessions {
             let may_be_evicted = number <= resumed.last && self.evicted > resumed.since;
             return if may_be_evicted { Found::Forgotten } else { Found::New };
         };
-        match row.entries.iter().find(|entry| entry.number == number) {
+        match row.entries.iter().rfind(|entry| entry.number == number) {
             Some(entry) if entry.is_final => Found::Reply(entry.bytes.clone(), entry.after),
             Some(entry) => Found::Progress(entry.bytes.clone(), entry.after),
             None if number <= row.answered => Found::Forgotten,
@@ -156,6 +156,7 @@ impl Sessions {
     /// What left is durable now.
     pub fn stored(&mut self) {
         self.entries().filter(|entry| entry.state == State::InFlight).for_each(|entry| entry.state = State::Stored);
+        self.rows.iter_mut().for_each(Row::settle);
         self.evict();
     }
 
@@ -192,11 +193,24 @@ impl Row {
         self.entries.iter().map(|entry| entry.bytes.len()).sum()
     }
 
+    /// What was known of the write before stays until this is stored too: a crash may yet bring it back.
     fn put(&mut self, entry: Entry) {
         self.last = self.last.max(entry.after);
-        match self.entries.binary_search_by(|other| other.number.cmp(&entry.number)) {
-            Ok(at) => self.entries[at] = entry,
-            Err(at) => self.entries.insert(at, entry),
+        let is_needed = |old: &Entry| entry.state != State::Stored && old.state != State::Waiting;
+        self.entries.retain(|old| old.number != entry.number || is_needed(old));
+        let at = self.entries.partition_point(|other| other.number <= entry.number);
+        self.entries.insert(at, entry);
+    }
+
+    /// Forgets what a newer entry has taken the place of.
+    fn settle(&mut self) {
+        let mut at = 1;
+        while let Some([old, new]) = self.entries.get(at - 1..=at) {
+            if old.number == new.number && new.state == State::Stored {
+                self.entries.remove(at - 1);
+            } else {
+                at += 1;
+            }
         }
     }
 
@@ -275,6 +289,34 @@ mod tests {
         sessions.revert_to(CommitSeq(1));
         assert_eq!(reply(&sessions, "a", 1).unwrap(), "a 1");
         assert_eq!(sessions.find("a", 2, Resumed::default()), Found::New);
+    }
+
+    // At stake: a script whose next part is published and lost with its hub must go on after its last stored part, not begin anew.
+    #[test]
+    fn what_is_stored_stays_until_what_takes_its_place_is_stored_too() {
+        let mut sessions = Sessions::recover(None, SMALL).unwrap();
+        let keep = |sessions: &mut Sessions, after: u64, text: &str| {
+            let (bytes, after) = (text.as_bytes().to_vec(), CommitSeq(after));
+            let resumed = Resumed::default();
+            sessions.keep(Outcome { client: "a", resumed, number: 1, answered: 0, is_final: false, bytes, after });
+        };
+        let progress = |sessions: &Sessions| match sessions.find("a", 1, Resumed::default()) {
+            Found::Progress(bytes, _) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        keep(&mut sessions, 1, "part 1");
+        sessions.take_section();
+        sessions.stored();
+        keep(&mut sessions, 2, "part 2");
+        assert_eq!(progress(&sessions), "part 2");
+        let at_checkpoint = Sessions::recover(Some(&sessions.snapshot(CommitSeq(1))), SMALL).unwrap();
+        assert_eq!(progress(&at_checkpoint), "part 1");
+        sessions.revert_to(CommitSeq(1));
+        assert_eq!(progress(&sessions), "part 1");
+        keep(&mut sessions, 2, "part 2");
+        sessions.take_section();
+        sessions.stored();
+        assert_eq!((progress(&sessions), sessions.bytes()), ("part 2".into(), 6));
     }
 
     // At stake: a write of an evicted client must never be carried out a second time in silence.
