@@ -76,15 +76,18 @@ fn every_format_opens_reads_writes_and_is_the_present_one_afterwards() {
     }
 }
 
+// Format 1 remembered nothing.
 #[test]
-fn what_format_2_remembers_of_writes_is_still_known() {
-    let mut world = World::over(read(2));
-    let tab = world.client("ada", Some(Resume { since: 0, last: 1, epoch: 0 }));
-    let again = world.send_write(tab, Some(1), None, insert(), &[]);
-    world.settle();
-    assert!(matches!(world.take(tab, again).unwrap().body, Body::Done(_)));
-    assert_eq!(world.query(tab, "SELECT count(*) FROM t WHERE id = 41").unwrap(), [[int(1)]]);
-    assert_eq!(world.metrics(tab)["recalled"], 1);
+fn what_every_later_format_remembers_of_writes_is_still_known() {
+    for format in 2..=FORMAT {
+        let mut world = World::over(read(format));
+        let tab = world.client("ada", Some(Resume { since: 0, last: 1, epoch: 0 }));
+        let again = world.send_write(tab, Some(1), None, insert(), &[]);
+        world.settle();
+        assert!(matches!(world.take(tab, again).unwrap().body, Body::Done(_)), "format {format}");
+        assert_eq!(world.query(tab, "SELECT count(*) FROM t WHERE id = 41").unwrap(), [[int(1)]], "format {format}");
+        assert_eq!(world.metrics(tab)["recalled"], 1, "format {format}");
+    }
 }
 
 fn insert() -> Op {

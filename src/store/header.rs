@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ids::{CommitSeq, Epoch, Generation};
 
 /// The newest stored format this build reads, and the one it writes.
-pub const FORMAT: u16 = 2;
+pub const FORMAT: u16 = 3;
 /// `SQLite`'s default page size, and so the block size of a new database.
 pub const DEFAULT_BLOCK_BYTES: u32 = 4096;
 const MAGIC: [u8; 4] = *b"THUB";
@@ -139,7 +139,7 @@ mod tests {
     fn a_newer_format_is_named_not_guessed_at() {
         let mut body = Header::new().encode();
         body.truncate(body.len() - super::super::codec::SEAL_BYTES);
-        body[4] = 3;
+        body[4] = FORMAT.to_le_bytes()[0] + 1;
         assert!(matches!(Header::decode(&seal(body)), Err(Error::Format(_))));
     }
 }

@@ -152,7 +152,7 @@ impl Pager {
         };
         for record in recovered.records {
             let fits = record.block_bytes == pager.header.block_bytes;
-            if !fits || pager.sessions.apply(&record.sessions).is_none() {
+            if !fits || pager.sessions.apply(&record.sessions, record.last).is_none() {
                 let what = if fits { "the sessions" } else { "the block size" };
                 let damage = ["commit ", &record.first.0.to_string(), " of the log contradicts the header in ", what].concat();
                 pager.damage.get_or_insert(Error::Corrupt(damage));

@@ -81,6 +81,8 @@ pub struct Sessions {
     rows: Vec<Row>,
     /// No client was evicted that has committed after this.
     evicted: CommitSeq,
+    /// The checkpoint that it was read from knew of everything up to this commit.
+    told: CommitSeq,
 }
 
 impl Sessions {
@@ -264,11 +266,11 @@ mod tests {
         sessions.keep(Outcome { answered: 1, ..outcome("a", 2, 2) });
         let second = sessions.take_section();
         let mut from_log = table();
-        from_log.apply(&first).unwrap();
-        from_log.apply(&second).unwrap();
+        from_log.apply(&first, CommitSeq(1)).unwrap();
+        from_log.apply(&second, CommitSeq(2)).unwrap();
         let mut from_checkpoint = Sessions::recover(Some(&checkpoint), SMALL).unwrap();
         assert_eq!(reply(&from_checkpoint, "a", 1).unwrap(), "a 1");
-        from_checkpoint.apply(&second).unwrap();
+        from_checkpoint.apply(&second, CommitSeq(2)).unwrap();
         for recovered in [from_log, from_checkpoint] {
             assert_eq!(reply(&recovered, "a", 2).unwrap(), "a 2");
             assert_eq!(recovered.find("a", 1, Resumed::default()), Found::Forgotten, "answered, so dropped");
@@ -340,6 +342,24 @@ mod tests {
         assert_eq!(again.find("b", 1, came(0, 1)), Found::Forgotten);
     }
 
+    // At stake: a record older than the checkpoint's table would bring an evicted client back with only some of its writes, and the
+    // others would be carried out again.
+    #[test]
+    fn a_record_that_the_checkpoint_knew_of_brings_no_evicted_client_back() {
+        let mut sessions = table();
+        let mut log = vec![];
+        for (client, number, commit) in [("a", 1, 1), ("a", 2, 2), ("b", 1, 3), ("c", 1, 4)] {
+            sessions.keep(outcome(client, number, commit));
+            log.push(sessions.take_section());
+            sessions.stored();
+        }
+        let checkpoint = sessions.snapshot(CommitSeq(4));
+        let mut recovered = Sessions::recover(Some(&checkpoint), SMALL).unwrap();
+        recovered.apply(&log[1], CommitSeq(2)).unwrap();
+        let came = Resumed { since: CommitSeq(0), last: 2 };
+        assert_eq!([1, 2].map(|number| recovered.find("a", number, came)), [Found::Forgotten, Found::Forgotten]);
+    }
+
     // At stake: a commit whose client was evicted before it left would be stored without being remembered, and made twice.
     #[test]
     fn nobody_is_evicted_who_has_something_that_has_not_left_and_the_greedy_one_goes_first() {
@@ -350,7 +370,7 @@ mod tests {
         }
         let section = sessions.take_section();
         let mut recovered = table();
-        recovered.apply(&section).unwrap();
+        recovered.apply(&section, CommitSeq(300)).unwrap();
         recovered.evict();
         let came = Resumed { since: CommitSeq(0), last: 300 };
         assert!(

@@ -16,7 +16,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Format`].
     pub fn recover(stored: Option<&[u8]>, limits: Limits) -> Result<Self> {
-        let mut sessions = Self { limits, rows: vec![], evicted: CommitSeq(0) };
+        let mut sessions = Self { limits, rows: vec![], evicted: CommitSeq(0), told: CommitSeq(0) };
         let Some(stored) = stored else { return Ok(sessions) };
         let corrupt =
             || Error::Corrupt("the table of sessions is damaged: whether a repeated write is one cannot be told".into());
@@ -24,11 +24,15 @@ impl Sessions {
         if f.bytes(4) != Some(&MAGIC) {
             return Err(corrupt());
         }
-        if f.u16().is_none_or(|format| format > FORMAT) {
+        let format = f.u16().ok_or_else(corrupt)?;
+        if format > FORMAT {
             return Err(Error::Format("the table of sessions was stored by a newer tabhub".into()));
         }
         sessions.evicted = f.bytes(2).and_then(|_| f.u64()).map(CommitSeq).ok_or_else(corrupt)?;
-        sessions.apply(f.0).ok_or_else(corrupt)?;
+        // Format 2 did not say: every record of the log is laid over it.
+        let told = if format == 2 { CommitSeq(0) } else { f.u64().map(CommitSeq).ok_or_else(corrupt)? };
+        sessions.lay(f.0).ok_or_else(corrupt)?;
+        sessions.told = told;
         Ok(sessions)
     }
 
@@ -39,6 +43,7 @@ impl Sessions {
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&self.evicted.0.to_le_bytes());
+        out.extend_from_slice(&durable.0.to_le_bytes());
         out.extend_from_slice(&self.encode(|entry| entry.after <= durable));
         seal(out)
     }
@@ -61,9 +66,14 @@ impl Sessions {
         out
     }
 
-    /// Lays what a commit record says over the table; `None` where it cannot be read. Nobody is evicted before the last record:
-    /// a later one would bring the client back, without what was known of it.
-    pub fn apply(&mut self, section: &[u8]) -> Option<()> {
+    /// Lays what the record of `commit` says over the table; `None` where it cannot be read. Nobody is evicted before the last
+    /// record: a later one would bring the client back, without what was known of it. For the same reason the records that the
+    /// checkpoint's table knew of, and that a reader's snapshot kept in the log, are passed over.
+    pub fn apply(&mut self, section: &[u8], commit: CommitSeq) -> Option<()> {
+        if commit > self.told { self.lay(section) } else { Some(()) }
+    }
+
+    fn lay(&mut self, section: &[u8]) -> Option<()> {
         let mut f = Fields(section);
         while !f.0.is_empty() {
             let client = std::str::from_utf8(take_bytes(&mut f)?).ok()?;
