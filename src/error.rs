@@ -11,8 +11,10 @@ pub enum Error {
     Sqlite { code: i32, message: String, offset: Option<u32> },
     /// The request cannot be understood or asks for something that does not exist.
     BadRequest(String),
-    /// The peer speaks another protocol version.
+    /// The peer speaks another protocol version, or none.
     Protocol(String),
+    /// The tab is of a version that the hub no longer serves.
+    Outdated(String),
     /// Stopped by the caller before it had an effect.
     Cancelled(String),
     /// A deadline passed; the message says what was awaited.
@@ -31,6 +33,10 @@ pub enum Error {
     NotADatabase(String),
     /// Another hub has opened the database with a newer epoch.
     Fenced(String),
+    /// The hub has made room for one of a newer version.
+    Replaced(String),
+    /// The database is gone: somebody deleted it, and with it whatever was not acknowledged.
+    Deleted(String),
     /// An earlier failure left the outcome of writes open; reopen the database.
     Poisoned(String),
     /// A write that may have been carried out before, by a client that the table of sessions no longer knows.
@@ -55,6 +61,7 @@ impl Error {
             Error::Sqlite { code, .. } => sqlite_code_name(*code),
             Error::BadRequest(_) => "HUB_BAD_REQUEST",
             Error::Protocol(_) => "HUB_PROTOCOL",
+            Error::Outdated(_) => "HUB_OUTDATED",
             Error::Cancelled(_) => "HUB_CANCELLED",
             Error::Timeout(_) => "HUB_TIMEOUT",
             Error::TransactionTimeout(_) => "HUB_TRANSACTION_TIMEOUT",
@@ -64,6 +71,8 @@ impl Error {
             Error::Refused(_) => "HUB_REFUSED",
             Error::NotADatabase(_) => "HUB_NOT_A_DATABASE",
             Error::Fenced(_) => "HUB_FENCED",
+            Error::Replaced(_) => "HUB_REPLACED",
+            Error::Deleted(_) => "HUB_DELETED",
             Error::Poisoned(_) => "HUB_POISONED",
             Error::SessionEvicted(_) => "HUB_SESSION_EVICTED",
             Error::Corrupt(_) => "HUB_CORRUPT",
@@ -81,6 +90,7 @@ impl Error {
             Error::Sqlite { message, .. } => message,
             Error::BadRequest(m)
             | Error::Protocol(m)
+            | Error::Outdated(m)
             | Error::Cancelled(m)
             | Error::Timeout(m)
             | Error::TransactionTimeout(m)
@@ -90,6 +100,8 @@ impl Error {
             | Error::Refused(m)
             | Error::NotADatabase(m)
             | Error::Fenced(m)
+            | Error::Replaced(m)
+            | Error::Deleted(m)
             | Error::Poisoned(m)
             | Error::SessionEvicted(m)
             | Error::Corrupt(m)

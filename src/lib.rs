@@ -1,4 +1,5 @@
-//! tabhub: `SQLite` for multi-tab web apps. One hub, in a `SharedWorker`, owns the database; every tab reads and writes it.
+//! tabhub: `SQLite` for multi-tab web apps. One hub, in a `SharedWorker` or in a worker of an elected tab, owns the database; every tab
+//! reads and writes it.
 //!
 //! # Code map
 //!

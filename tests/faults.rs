@@ -1,4 +1,4 @@
-//! Every fault at every operation: five workloads, and for each of their operations on the store, everything that may befall it.
+//! Every fault at every operation: six workloads, and for each of their operations on the store, everything that may befall it.
 //! Afterwards the database holds a prefix of the commits with every acknowledged one in it, and every write that was sent again
 //! after a crash is there once. The checkers are those of the simulation; here nothing is left to chance.
 
@@ -115,6 +115,16 @@ fn import_and_writes() -> Plan {
     ])
 }
 
+/// Hubs that make room for the next one, idle and in the middle of everything.
+fn hand_overs() -> Plan {
+    let transaction = |n| Deed::Transaction { steps: vec![Step::Insert(small(n)), Step::Insert(small(n + 1))], commit: true };
+    let round = |n| {
+        let deeds = [write(0, n), Act::Tab(1, transaction(n + 1)), Act::Finish, write(0, n + 3), Act::Tab(2, transaction(n + 4))];
+        [Act::Finish, Act::Together(5)].into_iter().chain(deeds)
+    };
+    plan((0..4).flat_map(|n| round(n * 6)).collect())
+}
+
 /// What a plan comes to, which must be right.
 fn survive(plan: &Plan) -> Outcome {
     let outcome = run(plan, None);
@@ -163,6 +173,13 @@ fn large_commits_survive_every_fault_at_every_operation() {
 #[test]
 fn an_import_and_the_writes_after_it_survive_every_fault_at_every_operation() {
     with_every_fault(&import_and_writes());
+}
+
+#[test]
+fn hand_overs_survive_every_fault_at_every_operation() {
+    let calm = with_every_fault(&hand_overs());
+    assert!(calm.tally.get("hubs ended") >= 8, "{}", calm.tally);
+    assert_eq!(calm.tally.get("writes not applied"), 0, "no hub was in a hurry: {}", calm.tally);
 }
 
 // At stake: the way back from one fault is where the next one does harm.

@@ -296,6 +296,22 @@ fn a_cancelled_stream_sends_nothing_after_its_end() {
     assert!(world.take(a, rows).is_none());
 }
 
+// The same where the stream fails by itself in the middle (found by the simulation, seed 1563).
+#[test]
+fn a_stream_that_fails_sends_nothing_after_its_error() {
+    let (mut world, a, _) = world();
+    let write = world.ask_query(a, "INSERT INTO t VALUES (9999, 1, '')", &[], None);
+    let params = wire::ParamsShape { count: 0, names: None };
+    let sql = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1500) SELECT iif(i < 1500, i, abs(-9223372036854775808)) FROM c";
+    let iterate = Op::Iterate(wire::Iterate { sql: sql.into(), params, timeout: None });
+    let rows = world.send(a, iterate, &support::encode_values(&[]));
+    while world.turn() {}
+    assert_eq!(error(&mut world, a, rows).code, "SQLITE_ERROR");
+    world.settle();
+    assert!(world.rows(a, write).is_ok());
+    assert!(world.take(a, rows).is_none());
+}
+
 // At stake: a commit that leaves before its reply is noted is carried out twice when its hub dies, and one that is stopped after it was
 // made is called undone.
 #[test]
@@ -315,4 +331,20 @@ fn nothing_comes_between_a_commit_and_its_reply() {
     assert_eq!(world.metrics(a)["running"], 0, "it was suspended after its commit");
     world.settle();
     assert!(world.done(a, write).is_ok());
+}
+
+// At stake: everybody is answered. The statement's error waited for the lost commit that its transaction had begun on (found by the
+// simulation, seed 30320).
+#[test]
+fn a_statement_under_way_in_a_transaction_is_answered_when_the_commit_before_it_is_lost() {
+    let (mut world, a, _) = world();
+    let write = world.ask_query(a, "INSERT INTO t VALUES (9999, 1, '')", &[], None);
+    let begin = world.send(a, Op::Begin(wire::Begin { mode: TransactionMode::Immediate, timeout: 5000 }), &[]);
+    let tx = world.begun(a, begin).expect("it begins on what is not durable yet");
+    let long = world.ask_query(a, LONG, &[], Some(tx));
+    assert!(world.wants_turn, "it has used up its slice");
+    world.answer_store(Err(tabhub::store::StoreFailure::NotApplied(tabhub::error::Error::full())));
+    world.settle();
+    assert_eq!(world.rows(a, write).unwrap_err().code, "SQLITE_FULL");
+    assert_eq!(world.rows(a, long).unwrap_err().code, "SQLITE_FULL");
 }

@@ -158,6 +158,22 @@ fn a_write_that_is_never_answered_goes_through_a_new_connection() {
     assert_eq!(world.count(tab, "t"), 1);
 }
 
+// At stake: a tab whose database was deleted and begun anew by others must hear of it, and not write into the new one as if it were the old.
+#[test]
+fn a_tab_that_comes_back_to_a_database_begun_anew_is_told_so_and_the_others_go_on() {
+    let (mut world, tab) = world();
+    let resume = Some(wire::Resume { since: 0, last: 0, epoch: 7 });
+    let mut code = || {
+        let (_, answer) = world.greet("ada", resume);
+        world.settle();
+        let Body::Error(error) = answer.body else { panic!("{answer:?}") };
+        error.code
+    };
+    assert_eq!([code(), code(), code()], ["HUB_FENCED", "HUB_DELETED", "HUB_DELETED"]);
+    assert!(!world.ended);
+    world.exec(tab, "INSERT INTO t VALUES (1, NULL)").unwrap();
+}
+
 // At stake: a tab must not go back in time because it comes back to a hub that has been replaced and has not noticed (found by
 // the simulation, seed 7167).
 #[test]

@@ -50,6 +50,7 @@ macro_rules! rules {
 rules! {
     a_claim_raises_the_epoch_and_finds_what_is_stored
     a_fenced_hub_neither_reads_nor_writes
+    a_deleted_database_is_told_from_one_that_another_hub_has_opened
     a_refused_batch_leaves_nothing
     a_range_of_groups_is_inclusive_and_leaves_out_what_is_not_there
     a_delete_takes_its_range_and_nothing_else
@@ -104,6 +105,12 @@ fn positions(store: &mut dyn Store, epoch: Epoch) -> Vec<u64> {
     }
 }
 
+/// Every operation that checks the epoch; the last would write.
+fn those_that_check(epoch: Epoch) -> [StoreOp; 4] {
+    let groups = StoreOp::ReadGroups { epoch, generation: Generation(1), first: GroupNo(0), last: GroupNo(9) };
+    [groups, StoreOp::ReadLog(epoch), StoreOp::Reopen(epoch), batch(epoch, vec![put(log(1), "stale")])]
+}
+
 // ---- the rules
 
 fn a_claim_raises_the_epoch_and_finds_what_is_stored(store: &mut dyn Store) {
@@ -120,14 +127,25 @@ fn a_fenced_hub_neither_reads_nor_writes(store: &mut dyn Store) {
     let old = open(store).0.epoch;
     write(store, old, vec![put(group(1, 0), "g"), put(log(1), "l")]);
     let new = open(store).0.epoch;
-    let groups_op = StoreOp::ReadGroups { epoch: old, generation: Generation(1), first: GroupNo(0), last: GroupNo(9) };
-    for op in [groups_op, StoreOp::ReadLog(old), StoreOp::Reopen(old), batch(old, vec![put(log(1), "stale")])] {
+    for op in those_that_check(old) {
         let result = store.run(op.clone());
         assert!(matches!(result, Err(StoreFailure::NotApplied(Error::Fenced(_)))), "{op:?}: {result:?}");
     }
     assert_eq!(groups(store, new, 1, 0, 9), [(0, "g".into())]);
     let (.., log_values) = open(store);
     assert_eq!(log_values, vec![(1, b"l".to_vec())]);
+}
+
+// At stake: "deleted" and "taken over" call for different acts of the application.
+fn a_deleted_database_is_told_from_one_that_another_hub_has_opened(store: &mut dyn Store) {
+    let epoch = open(store).0.epoch;
+    write(store, epoch, vec![put(log(1), "l"), Write::Delete(Key::Header, Key::Header), Write::Delete(log(0), log(9))]);
+    for op in those_that_check(epoch) {
+        let result = store.run(op.clone());
+        assert!(matches!(result, Err(StoreFailure::NotApplied(Error::Deleted(_)))), "{op:?}: {result:?}");
+    }
+    let (header, _, log_values) = open(store);
+    assert_eq!((header.epoch, log_values), (Epoch(1), vec![]), "it begins anew, with nothing of what came too late");
 }
 
 fn a_refused_batch_leaves_nothing(store: &mut dyn Store) {

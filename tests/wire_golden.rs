@@ -3,7 +3,10 @@
 
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use tabhub::wire::{Request, Response, RowsWriter, Value, ValuesReader, decode_request, encode_response};
+use tabhub::store::header::FORMAT;
+use tabhub::wire::{
+    Body, Op, PROTOCOL_VERSION, Request, Response, RowsWriter, Value, ValuesReader, decode_request, encode_response,
+};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -105,4 +108,18 @@ fn every_golden_frame_is_read_and_written_alike() {
         }
     }
     assert!(requests >= 15 && responses >= 12, "{requests} requests, {responses} responses");
+}
+
+// At stake: the client says of itself what the hub beside it is. The client's test holds its own constants to the same frames.
+#[test]
+fn the_golden_hello_and_welcome_are_of_this_build() {
+    let golden = |name: &str| -> Golden {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire_golden").join(name);
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    };
+    let request: Request = serde_json::from_value(golden("request_hello.json").header).unwrap();
+    let response: Response = serde_json::from_value(golden("response_welcome.json").header).unwrap();
+    let (Op::Hello(hello), Body::Welcome(welcome)) = (request.op, response.body) else { panic!("hello and welcome") };
+    assert_eq!((hello.protocol, hello.format), (PROTOCOL_VERSION, u32::from(FORMAT)));
+    assert_eq!((welcome.protocol, welcome.format), (PROTOCOL_VERSION, u32::from(FORMAT)));
 }

@@ -7,8 +7,10 @@ use tabhub::store::sessions::{Found, Outcome, Resumed, Sessions};
 
 #[derive(Clone, Debug)]
 enum Event {
-    /// The client carries its next write out.
+    /// The client's next write is carried out, or the one that was overtaken.
     Write(usize),
+    /// Of its next two the second is carried out first: a commit overtakes what waits for its transaction.
+    Overtake(usize),
     /// The client has its answers up to its last durable write.
     Answered(usize),
     /// What waits leaves with a commit record, and is stored or refused.
@@ -21,6 +23,7 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (0usize..5).prop_map(Event::Write),
+        1 => (0usize..5).prop_map(Event::Overtake),
         1 => (0usize..5).prop_map(Event::Answered),
         5 => prop::bool::weighted(0.85).prop_map(Event::Leave),
         1 => (0usize..4).prop_map(Event::Checkpoint),
@@ -33,6 +36,7 @@ struct Client {
     /// Number and commit of each write that was carried out.
     writes: Vec<(u64, CommitSeq)>,
     last: u64,
+    overtaken: Option<u64>,
     answered: u64,
 }
 
@@ -56,10 +60,19 @@ impl Memory {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Write(at) => self.write(*at),
+            Event::Overtake(at) => {
+                let client = &mut self.clients[*at];
+                if client.overtaken.is_none() {
+                    client.last += 2;
+                    client.overtaken = Some(client.last - 1);
+                    self.carry_out(*at, self.clients[*at].last);
+                }
+            }
             Event::Answered(at) => {
                 let (client, durable) = (&mut self.clients[*at], self.durable);
-                let open = client.writes.iter().find(|(_, after)| *after > durable).map_or(client.last, |(number, _)| number - 1);
-                client.answered = client.answered.max(open);
+                let undurable = client.writes.iter().filter(|(_, after)| *after > durable).map(|(number, _)| *number);
+                let open = undurable.chain(client.overtaken).min();
+                client.answered = client.answered.max(open.map_or(client.last, |number| number - 1));
             }
             // Without a commit there is no record.
             Event::Leave(_) if self.published == self.durable => {}
@@ -85,16 +98,24 @@ impl Memory {
                 }
                 self.sessions.evict();
                 self.forget_the_undone();
+                self.clients.iter_mut().for_each(|client| client.overtaken = None);
             }
         }
     }
 
     fn write(&mut self, at: usize) {
-        self.published = self.published.next();
         let client = &mut self.clients[at];
-        client.last += 1;
+        let number = client.overtaken.take().unwrap_or_else(|| {
+            client.last += 1;
+            client.last
+        });
+        self.carry_out(at, number);
+    }
+
+    fn carry_out(&mut self, at: usize, number: u64) {
+        self.published = self.published.next();
+        let (client, after) = (&mut self.clients[at], self.published);
         let resumed = Resumed { since: CommitSeq(0), last: client.last };
-        let (number, after) = (client.last, self.published);
         client.writes.push((number, after));
         let (name, bytes) = (format!("client-{at}"), format!("{at} {number}").into_bytes());
         let outcome = Outcome { client: &name, resumed, number, answered: client.answered, is_final: true, bytes, after };

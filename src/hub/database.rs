@@ -64,6 +64,10 @@ pub struct Database {
     pub(super) is_warming: bool,
     pub(super) actions: Vec<Action>,
     pub(super) failure: Option<Error>,
+    /// When the hub ends at the latest, once it is to make room for another.
+    pub(super) finish_by: Option<f64>,
+    /// Whether the store was asked if the epoch is still ours.
+    has_looked: bool,
 }
 
 impl Database {
@@ -101,6 +105,8 @@ impl Database {
             is_warming: false,
             actions: vec![],
             failure: None,
+            finish_by: None,
+            has_looked: false,
         }
     }
 
@@ -117,9 +123,17 @@ impl Database {
         self.watch.state
     }
 
-    /// Has the store asked, by a read, whether the epoch is still ours.
-    pub fn look_at_epoch(&self) {
-        self.pager.borrow_mut().read_again(GroupNo(0));
+    /// Has the store asked, by a read, whether the epoch is still ours, once; a hub that was fenced does not outlive the answer.
+    /// Whether it is known to be ours since.
+    pub fn look_at_epoch(&mut self) -> bool {
+        let mut pager = self.pager.borrow_mut();
+        if !std::mem::replace(&mut self.has_looked, true) {
+            pager.read_again(GroupNo(0));
+            return false;
+        }
+        let is_well = self.watch.state == wire::StorageState::Ok;
+        self.has_looked = is_well;
+        is_well && !pager.is_reading()
     }
 
     pub fn knows(&self, port: PortId) -> bool {
@@ -158,6 +172,9 @@ impl Database {
             if self.streams.len() == open {
                 break;
             }
+        }
+        if self.end_if_finished(now) {
+            return;
         }
         self.warm();
         let ops = self.pager.borrow_mut().take_ops();

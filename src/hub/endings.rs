@@ -92,7 +92,8 @@ impl Database {
             Slot::Transaction(open) => Some(open.next_deadline().min(open.over_at)),
             Slot::Import(turn) => Some(turn.deadline),
         };
-        let storage = self.watch.next_deadline().into_iter().chain([self.fibers.next_deadline(), self.warm_at]);
+        let storage =
+            self.watch.next_deadline().into_iter().chain([self.fibers.next_deadline(), self.warm_at]).chain(self.finish_by);
         jobs.chain(inside)
             .chain(reads)
             .chain(snapshots)

@@ -21,6 +21,10 @@ pub struct ImportTurn {
 }
 
 impl Database {
+    pub fn is_importing(&self) -> bool {
+        matches!(self.slot, Slot::Import(_))
+    }
+
     pub(super) fn begin_import(&mut self, port: PortId, id: u64, size: u64, now: f64) {
         self.slot = Slot::Import(ImportTurn { port, id, deadline: now + PART_MS, size, begun: false });
         self.pump_import();

@@ -95,6 +95,8 @@ impl Database {
                     Err(job) => return Admission::Waits(job),
                 }
             }
+            // The next hub can keep it longer.
+            Ask::BeginRead { .. } if self.is_finishing() => return Admission::Waits(job),
             Ask::BeginRead { idle_ms } => {
                 let idle_ms = *idle_ms;
                 self.begin_read(job.port, job.id, idle_ms, now);

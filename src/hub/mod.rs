@@ -12,6 +12,7 @@
 //!   waits for the block, and runs again from its start.
 //! - A request that is cancelled, or out of time, is stopped in the middle of its statement.
 //! - A reply that depends on a commit is held (`outbox`) until that commit is durable.
+//! - A hub that is to make room for another (`handover`) begins nothing more that writes, and ends when what is under way has ended.
 //!
 //! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
 
@@ -22,6 +23,8 @@ mod database;
 mod endings;
 mod fiber;
 mod fibers;
+mod greeting;
+mod handover;
 mod imports;
 mod lanes;
 mod metrics;
@@ -78,6 +81,8 @@ pub enum Event<'a> {
     Ran(FiberId),
     /// The answer to an [`Action::Turn`].
     Turn,
+    /// Another hub waits for the database: finish what is under way, which may take two seconds, and end.
+    Finish,
 }
 
 /// What a hub wants done, in order.
@@ -96,19 +101,26 @@ pub enum Action {
     UseMemory,
     /// The session is over; the port may be forgotten.
     Disconnect(PortId),
+    /// Let go of the storage, delete it, and tell every tab how that went: the hub does and says nothing more.
+    Destroy,
     /// Nothing works any more and everybody has been told: end, so that whoever opens the database next gets a fresh hub.
     End,
 }
+
+/// A hello, with its port and the number of its frame.
+type Greeting = (PortId, u64, wire::Hello);
 
 enum Phase {
     /// Waiting for the first hello, or for the block store to open; the greetings are answered then.
     Opening {
         asked: bool,
-        greetings: Vec<(PortId, u64, wire::Hello)>,
+        greetings: Vec<Greeting>,
     },
     Open(Box<Database>),
     /// Nothing works any more; everybody is told why.
     Failed(Error),
+    /// The host is deleting the database, and will tell everybody.
+    Destroyed,
 }
 
 /// One hub: one database, any number of tabs.
@@ -122,8 +134,6 @@ pub struct Hub {
 }
 
 const OPEN: OpId = OpId(0);
-/// A client's name goes into every commit record that its writes are in.
-const CLIENT_BYTES_MAX: usize = 64;
 
 impl Hub {
     #[must_use]
@@ -161,6 +171,7 @@ impl Hub {
                     database.turn();
                 }
             }
+            Event::Finish => self.finish(now),
         }
         self.settle(now);
         std::mem::take(&mut self.actions)
@@ -203,9 +214,25 @@ impl Hub {
         database.pump(now);
         self.actions.append(&mut database.take_actions());
         if let Some(error) = database.take_failure() {
-            self.phase = Phase::Failed(error);
-            self.actions.push(Action::End);
+            self.fail(error);
         }
+    }
+
+    fn finish(&mut self, now: f64) {
+        match &mut self.phase {
+            Phase::Open(database) => database.finish(now),
+            Phase::Opening { greetings, .. } => {
+                let greetings = std::mem::take(greetings);
+                self.refuse_all(greetings, &handover::replaced());
+                self.fail(handover::replaced());
+            }
+            Phase::Failed(_) | Phase::Destroyed => {}
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.phase = Phase::Failed(error);
+        self.actions.push(Action::End);
     }
 
     fn message(&mut self, port: PortId, frame: &[u8], now: f64) {
@@ -217,7 +244,11 @@ impl Hub {
             return self.hello(port, request.id, hello);
         }
         match &mut self.phase {
-            Phase::Open(database) if database.knows(port) => database.request(port, request, payload, now),
+            Phase::Open(database) if database.knows(port) => match request.op {
+                wire::Op::Destroy(_) if !database.is_importing() => self.destroy(),
+                _ => database.request(port, request, payload, now),
+            },
+            Phase::Destroyed => {}
             Phase::Failed(error) => {
                 let error = error.clone();
                 self.refuse(port, request.id, &error);
@@ -230,16 +261,7 @@ impl Hub {
         if !self.strangers.contains(&port) {
             return self.refuse(port, id, &Error::BadRequest("this port has said hello before".into()));
         }
-        if hello.protocol != wire::PROTOCOL_VERSION {
-            let error = Error::Protocol(format!(
-                "the tab speaks protocol {}, the hub {}: reload the tab that is older",
-                hello.protocol,
-                wire::PROTOCOL_VERSION
-            ));
-            return self.refuse(port, id, &error);
-        }
-        if !(1..=CLIENT_BYTES_MAX).contains(&hello.client.len()) {
-            let error = Error::BadRequest(format!("`client` must be 1 to {CLIENT_BYTES_MAX} bytes, unique to the client"));
+        if let Err(error) = greeting::check(&hello) {
             return self.refuse(port, id, &error);
         }
         self.strangers.retain(|p| *p != port);
@@ -255,7 +277,14 @@ impl Hub {
                 let error = error.clone();
                 self.refuse(port, id, &error);
             }
+            Phase::Destroyed => {}
         }
+    }
+
+    /// Whoever waits for an answer gets none: that the database is gone is certain only when the host has deleted it.
+    fn destroy(&mut self) {
+        self.phase = Phase::Destroyed;
+        self.actions.push(Action::Destroy);
     }
 
     fn welcome(&mut self, port: PortId, id: u64, hello: wire::Hello) {
@@ -268,18 +297,20 @@ impl Hub {
         }
         let Phase::Open(database) = &mut self.phase else { return };
         if let Some(resume) = hello.resume.filter(|resume| resume.epoch > database.epoch()) {
-            // This hub was fenced and has not noticed yet, or the database is not the one that the tab knew.
-            database.look_at_epoch();
-            let error = Error::Fenced(format!(
-                "the tab has been with a hub of epoch {}, this one is of epoch {}: another hub, or another database, has taken its place",
-                resume.epoch,
-                database.epoch()
-            ));
+            // This hub was fenced and has not noticed yet, or the database is not the one that the tab knew; then it comes again.
+            let what =
+                format!("the tab has been with a hub of epoch {}, this one is of epoch {}: ", resume.epoch, database.epoch());
+            let error = if database.look_at_epoch() {
+                Error::Deleted(what + "the database was deleted and begun anew; open it again")
+            } else {
+                Error::Fenced(what + "another hub, or another database, has taken its place")
+            };
             return self.refuse(port, id, &error);
         }
         let persistence = if self.memory { wire::Persistence::Memory } else { wire::Persistence::IndexedDb };
         let welcome = wire::Welcome {
-            protocol: wire::PROTOCOL_VERSION,
+            protocol: hello.protocol,
+            format: crate::store::header::FORMAT.into(),
             version: env!("CARGO_PKG_VERSION").into(),
             sqlite: crate::engine::sqlite_version(),
             persistence,
@@ -323,9 +354,7 @@ impl Hub {
                 }
             }
             Err(error) => {
-                for (port, id, _) in greetings {
-                    self.refuse(port, id, &error);
-                }
+                self.refuse_all(greetings, &error);
                 // The next hello tries again: a locked or full disk may have recovered.
                 self.phase = Phase::Opening { asked: false, greetings: vec![] };
             }
@@ -337,9 +366,15 @@ impl Hub {
         match &mut self.phase {
             Phase::Opening { greetings, .. } => greetings.retain(|(p, ..)| *p != port),
             Phase::Open(database) => database.end_session(port),
-            Phase::Failed(_) => {}
+            Phase::Failed(_) | Phase::Destroyed => {}
         }
         self.actions.push(Action::Disconnect(port));
+    }
+
+    fn refuse_all(&mut self, greetings: Vec<Greeting>, error: &Error) {
+        for (port, id, _) in greetings {
+            self.refuse(port, id, error);
+        }
     }
 
     fn refuse(&mut self, port: PortId, id: u64, error: &Error) {
@@ -352,6 +387,6 @@ impl Hub {
     }
 }
 
-fn may_use_memory(greetings: &[(PortId, u64, wire::Hello)]) -> bool {
+fn may_use_memory(greetings: &[Greeting]) -> bool {
     greetings.iter().any(|(.., hello)| hello.persistence == wire::PersistenceWanted::Preferred)
 }

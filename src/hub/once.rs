@@ -9,7 +9,7 @@ use super::reply::Reply;
 use super::work::{Script, Work};
 use crate::error::{Error, Result};
 use crate::ids::{CommitSeq, PortId};
-use crate::store::sessions::{Found, Outcome};
+use crate::store::sessions::{Found, Outcome, Resumed};
 use crate::wire;
 
 impl Database {
@@ -68,7 +68,8 @@ impl Database {
 
     fn keep(&mut self, port: PortId, number: u64, is_final: bool, bytes: Vec<u8>, after: CommitSeq) {
         if let Some(session) = self.sessions.get(port) {
-            let (client, resumed, answered) = (&*session.client, session.resumed, session.answered);
+            let (client, answered) = (&*session.client, session.answered);
+            let resumed = Resumed { last: session.last_number, ..session.resumed };
             let outcome = Outcome { client, resumed, number, answered, is_final, bytes, after };
             self.pager.borrow_mut().sessions_mut().keep(outcome);
         }

@@ -36,6 +36,7 @@ impl Database {
         session.answered = session.answered.max(request.answered.unwrap_or(0));
         let is_repeated = request.id != 0 && request.id <= session.last_id;
         session.last_id = session.last_id.max(request.id);
+        session.last_number = session.last_number.max(request.write.unwrap_or(0));
         is_repeated
     }
 
@@ -88,6 +89,12 @@ impl Database {
                 self.reply_now(port, id, Reply::done(0, 0));
                 self.forget_session(port);
                 self.actions.push(Action::Disconnect(port));
+            }
+            // Where it can be done, the hub ends before its request gets here.
+            Op::Destroy(_) => {
+                return Err(Error::Refused(
+                    "an import is under way: wait for its end, or cancel it, before you destroy the database".into(),
+                ));
             }
         }
         Ok(())

@@ -21,6 +21,8 @@ pub struct Session {
     pub last_id: u64,
     /// All its writes up to this number have been answered.
     pub answered: u64,
+    /// The highest number among its writes that this hub has seen, or one before it.
+    pub last_number: u64,
     /// Of writes that name none.
     pub durability: Durability,
     /// The tab's newest commit: its reads never see an older state.
@@ -43,6 +45,7 @@ impl Session {
             resumed,
             last_id: 0,
             answered: 0,
+            last_number: resumed.last,
             durability,
             last_write: CommitSeq(0),
             cache_bytes: None,

@@ -101,7 +101,8 @@ impl Database {
     /// Nothing can be read or written any more.
     fn fail_all(&mut self, error: &Error) {
         let mut told = wire_error(error, None, None);
-        if self.pager.borrow().is_in_doubt() {
+        // Of a database that was deleted nothing is applied, whatever it was.
+        if self.pager.borrow().is_in_doubt() && !matches!(error, Error::Deleted(_)) {
             told.outcome = wire::Outcome::Unknown;
         }
         let streamed = |ticket: &Ticket| self.streams.iter().any(|stream| stream.is(ticket.port, ticket.id));
@@ -122,11 +123,7 @@ impl Database {
         for (port, id) in running {
             self.fail(port, id, error);
         }
-        let ports: Vec<_> = self.sessions.keys().collect();
-        for port in ports {
-            self.reply_now(port, 0, Reply::bare(wire::Body::Fatal(wire_error(error, None, None))));
-        }
-        self.failure = Some(error.clone());
+        self.end(error);
     }
 
     fn fetch_failed(&mut self, first: GroupNo, last: GroupNo, error: &Error) {

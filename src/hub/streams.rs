@@ -164,16 +164,17 @@ impl Database {
             }
             Err(Failure::Missed(blocks)) => match self.fetch_for(&mut stream.job, blocks) {
                 Ok(()) => true,
-                Err(error) => {
-                    self.fail_job(&stream.job, &error, None);
-                    false
-                }
+                Err(error) => self.fail_stream(stream, &error),
             },
-            Err(Failure::Failed(error)) => {
-                self.fail_job(&stream.job, &error, None);
-                false
-            }
+            Err(Failure::Failed(error)) => self.fail_stream(stream, &error),
         }
+    }
+
+    /// Its error is the last that its tab hears of it. False: it has come to its end.
+    fn fail_stream(&mut self, stream: &Stream, why: &Error) -> bool {
+        self.outbox.withdraw(stream.job.port, stream.job.id);
+        self.fail_job(&stream.job, why, None);
+        false
     }
 
     /// Lets go of a stream's snapshot and connection.
@@ -190,8 +191,7 @@ impl Database {
         for stream in std::mem::take(&mut self.streams) {
             if which(&stream) {
                 self.fibers.stop(why, &|ticket, _| stream.is(ticket.port, ticket.id));
-                self.outbox.withdraw(stream.job.port, stream.job.id);
-                self.fail_job(&stream.job, why, None);
+                self.fail_stream(&stream, why);
                 self.close(stream);
             } else {
                 self.streams.push(stream);

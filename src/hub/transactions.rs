@@ -250,7 +250,9 @@ impl Database {
             // What has been committed has been committed.
             (Some(why), result) if !matches!((&step, &result), (Step::Commit { .. }, Ok(_))) => {
                 self.give_writer_back(seat);
-                return self.fail_step(open.port, &step, &why, None, open.base);
+                // What it began on may be lost, and never become durable.
+                let base = open.base.min(self.published());
+                return self.fail_step(open.port, &step, &why, None, base);
             }
             (_, result) => result,
         };

@@ -55,7 +55,7 @@ impl Database {
         loop {
             match std::mem::replace(&mut self.slot, Slot::Free) {
                 Slot::Waiting(job) if self.are_resident(&job.misses) => self.work(job),
-                Slot::Free => {
+                Slot::Free if !self.is_finishing() => {
                     let Some(job) = self.turns.pop_front() else { return };
                     self.take_turn(job, now);
                 }

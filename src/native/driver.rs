@@ -144,6 +144,7 @@ impl Driver {
                 Action::Send(_, frame) => self.receive(&frame),
                 Action::Store(id, op) => self.operations.push_back((id, op)),
                 Action::Run(_) | Action::Turn => unreachable!("driven"),
+                Action::Destroy => unreachable!("whoever has a directory deletes it himself"),
                 // There are no Web Locks here, no memory to fall back to, and the one tab knows when it leaves.
                 Action::Watch(..) | Action::UseMemory | Action::Disconnect(_) | Action::End => {}
             }

@@ -99,6 +99,7 @@ impl LocalHub {
         let mut driver = Driver::new(&dir.display().to_string(), store);
         let hello = wire::Hello {
             protocol: wire::PROTOCOL_VERSION,
+            format: crate::store::header::FORMAT.into(),
             client: "local".into(),
             lock: String::new(),
             build: env!("CARGO_PKG_VERSION").into(),

@@ -96,10 +96,12 @@ pub fn claim(stored: Option<&[u8]>) -> Result<(Header, Vec<u8>)> {
 /// The stored header, if it still carries our epoch; asked inside every transaction but the claim.
 ///
 /// # Errors
-/// [`Error::Fenced`] when it does not, [`Error::Corrupt`] when it cannot be read.
+/// [`Error::Fenced`] when it does not, [`Error::Deleted`] when there is none, [`Error::Corrupt`] when it cannot be read.
 pub fn check_epoch(stored: Option<&[u8]>, ours: Epoch) -> Result<Header> {
     let Some(bytes) = stored else {
-        return Err(Error::Fenced("the database was deleted while it was open".into()));
+        return Err(Error::Deleted(
+            "the database was deleted while it was open: open it again to begin with an empty one".into(),
+        ));
     };
     let header = Header::decode(bytes)?;
     if header.epoch == ours {
@@ -113,13 +115,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_raises_the_epoch_and_fences_the_one_before() {
+    fn a_claim_raises_the_epoch_and_fences_the_one_before_but_a_deletion_is_told_as_such() {
         let (first, bytes) = claim(None).unwrap();
         assert_eq!(check_epoch(Some(&bytes), first.epoch), Ok(first.clone()));
         let (second, bytes) = claim(Some(&bytes)).unwrap();
         assert_eq!(second.epoch, first.epoch.next());
         assert!(matches!(check_epoch(Some(&bytes), first.epoch), Err(Error::Fenced(_))));
-        assert!(matches!(check_epoch(None, second.epoch), Err(Error::Fenced(_))));
+        assert!(matches!(check_epoch(None, second.epoch), Err(Error::Deleted(_))));
     }
 
     #[test]

@@ -264,7 +264,7 @@ impl Pager {
             // An answer that comes after its operation was submitted anew.
             _ if !is_ours => vec![],
             Err(StoreFailure::Lost(error)) => self.disconnected(error),
-            Err(StoreFailure::NotApplied(error @ Error::Fenced(_))) => self.fail(error),
+            Err(StoreFailure::NotApplied(error @ (Error::Fenced(_) | Error::Deleted(_)))) => self.fail(error),
             result => self.answered(id, result),
         }
     }

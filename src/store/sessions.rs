@@ -26,7 +26,7 @@ pub enum Found {
     Forgotten,
 }
 
-/// A client that comes back: the newest commit when it first came, and the highest number among its writes.
+/// A client that comes back: the newest commit when it first came, and the highest number among the writes that a hub has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resumed {
     pub since: CommitSeq,
@@ -67,6 +67,7 @@ struct Entry {
 #[derive(Clone, Debug)]
 struct Row {
     client: Box<str>,
+    /// Up to this number nobody knows of a write that has no entry: it has been answered, or was forgotten.
     answered: u64,
     /// The newest commit that one of its entries depends on.
     last: CommitSeq,
@@ -104,8 +105,9 @@ impl Sessions {
     /// Remembers what became of a write; it leaves with the next commit record.
     pub fn keep(&mut self, outcome: Outcome<'_>) {
         let Outcome { client, resumed, number, answered, is_final, bytes, after } = outcome;
-        // Where others were evicted since this client came, earlier entries of its own may have been among them.
-        let floor = if self.evicted > resumed.since { answered.max(number - 1) } else { answered };
+        // Where others were evicted since this client came, entries of its own may have been among them: of all writes that a hub
+        // has seen, for a commit overtakes what waits for its transaction.
+        let floor = if self.evicted > resumed.since { answered.max(number - 1).max(resumed.last) } else { answered };
         let at = self.row(client, floor);
         let row = &mut self.rows[at];
         row.put(Entry { number, is_final, bytes: bytes.into(), after, state: State::Waiting });
@@ -219,7 +221,7 @@ impl Row {
     /// The client has the answers up to this number: nobody will ask for them again.
     fn answer(&mut self, answered: u64) {
         self.answered = self.answered.max(answered);
-        self.entries.retain(|entry| entry.number > self.answered);
+        self.entries.retain(|entry| entry.number > answered);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Web Locks tell of death: the hub holds one for its life, each tab another. Nothing here decides what a death means.
+//! Web Locks tell of death: each tab holds one for its life (and the worker script another, for the tabs). Nothing here decides what a
+//! death means.
 //! Where a lock request fails, its promise rejects unhandled, and the worker script reports it to every tab.
 
 use js_sys::{Function, Object, Promise, Reflect};
@@ -12,15 +13,6 @@ extern "C" {
     type LockManager;
     #[wasm_bindgen(method)]
     fn request(this: &LockManager, name: &str, options: &Object, granted: &Function) -> Promise;
-}
-
-/// Holds the lock that tells the tabs this hub is alive, until the worker dies.
-pub fn hold(name: &str) {
-    let forever = Closure::once_into_js(|| Promise::new(&mut |_, _| {}));
-    match manager() {
-        Some(locks) => request(&locks, name, &forever),
-        None => js::warn("tabhub: no Web Locks here, so the hub does not notice when a tab dies, nor the tabs when the hub does"),
-    }
 }
 
 /// Calls `died` once nobody holds the lock `name`, and lets go of it at once. Without Web Locks it never does.

@@ -39,6 +39,9 @@ extern "C" {
     /// The hub has failed and told its tabs; the worker may end.
     #[wasm_bindgen(method)]
     fn ended(this: &Shell);
+    /// The host has let go of the database: delete it, tell every tab, and end.
+    #[wasm_bindgen(method)]
+    fn destroy(this: &Shell);
     /// The host has closed this port and lets go of it.
     #[wasm_bindgen(method)]
     fn closed(this: &Shell, port: &MessagePort);
@@ -75,7 +78,6 @@ impl Host {
             slice_ms: slice_ms.unwrap_or(usual.slice_ms),
             steps: steps.unwrap_or(usual.steps),
         };
-        locks::hold(&format!("tabhub:{name}:hub:{instance}"));
         let state = Rc::new_cyclic(|state: &std::rc::Weak<State>| {
             let answered = state.clone();
             let store = IdbStore::new(&name, move |id, result| {
@@ -112,6 +114,14 @@ impl Host {
         self.0.ports.borrow().listen(id);
     }
 
+    /// The tab at that port is gone, as far as the worker script knows.
+    pub fn gone(&self, port: &MessagePort) {
+        let id = self.0.ports.borrow().id_of(port);
+        if let Some(id) = id {
+            self.0.dispatch(Incoming::Gone(id));
+        }
+    }
+
     /// The fiber has stopped: it is suspended, or its run has come to an end.
     pub fn ran(&self, fiber: u32) {
         self.0.dispatch(Incoming::Ran(FiberId(fiber)));
@@ -120,6 +130,11 @@ impl Host {
     /// The other events have come in.
     pub fn turn(&self) {
         self.0.dispatch(Incoming::Turn);
+    }
+
+    /// Another hub waits for the database: this one ends within two seconds, as [`Shell::ended`] tells.
+    pub fn finish(&self) {
+        self.0.dispatch(Incoming::Finish);
     }
 }
 
@@ -133,6 +148,7 @@ enum Incoming {
     #[allow(dead_code, reason = "the hub has no fibers yet")]
     Ran(FiberId),
     Turn,
+    Finish,
 }
 
 /// Where store operations go: to `IndexedDB`, until the hub asks for memory.
@@ -181,6 +197,7 @@ impl State {
             Incoming::Wake => Event::Wake,
             Incoming::Ran(fiber) => Event::Ran(fiber),
             Incoming::Turn => Event::Turn,
+            Incoming::Finish => Event::Finish,
         };
         self.hub.borrow_mut().handle(event, js::now())
     }
@@ -199,10 +216,22 @@ impl State {
                 let state = Rc::clone(self);
                 locks::watch(&lock, move || state.gone(port));
             }
-            Action::UseMemory => *self.store.borrow_mut() = Storage::Memory(MemoryStore::new()),
+            Action::UseMemory => self.leave_storage(),
             Action::Disconnect(port) => self.close(port),
-            Action::End => self.shell.ended(),
+            Action::Destroy => {
+                self.leave_storage();
+                self.shell.destroy();
+            }
+            Action::End => {
+                self.leave_storage();
+                self.shell.ended();
+            }
         }
+    }
+
+    /// Closes the connection to `IndexedDB`. What the hub still wants stored goes into memory.
+    fn leave_storage(&self) {
+        drop(self.store.replace(Storage::Memory(MemoryStore::new())));
     }
 
     fn submit(&self, id: OpId, op: StoreOp) {

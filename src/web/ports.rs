@@ -1,6 +1,6 @@
 //! The ports of the tabs: a number for each, frames in and frames out. What a frame says is the hub's business.
 
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, MessagePort};
 
@@ -27,6 +27,7 @@ impl Ports {
         self.last = id;
         let on_message = Closure::new(move |event: MessageEvent| match js::bytes(&event.data()) {
             Some(frame) => on_frame(id, frame),
+            None if is_of_the_transport(&event.data()) => {}
             None => js::warn(
                 "tabhub: ignored a message that is not a frame (an ArrayBuffer); is another script using the hub's port?",
             ),
@@ -44,6 +45,10 @@ impl Ports {
 
     pub fn contains(&self, id: PortId) -> bool {
         self.find(id).is_some()
+    }
+
+    pub fn id_of(&self, port: &MessagePort) -> Option<PortId> {
+        self.open.iter().find(|p| p.port == *port).map(|p| p.id)
     }
 
     /// Posts one frame. A port that is no longer open takes nothing.
@@ -68,4 +73,9 @@ impl Ports {
     fn find(&self, id: PortId) -> Option<&Port> {
         self.open.iter().find(|p| p.id == id)
     }
+}
+
+/// Whether the worker script has dealt with it already: `{ tabhub: 'ping' }` and the like.
+fn is_of_the_transport(message: &JsValue) -> bool {
+    Reflect::get(message, &"tabhub".into()).is_ok_and(|kind| kind.is_string())
 }

@@ -33,6 +33,7 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
     match body {
         Body::Welcome(b) => w.key("welcome").object(|w| {
             w.key("protocol").number(b.protocol.into());
+            w.key("format").number(b.format.into());
             w.key("version").text(&b.version);
             w.key("sqlite").text(&b.sqlite);
             w.key("persistence").text(match b.persistence {

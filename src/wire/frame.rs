@@ -109,6 +109,14 @@ mod tests {
     }
 
     #[test]
+    fn an_older_hello_is_understood_so_that_its_version_can_be_refused() {
+        let header = r#"{"id":1,"op":{"hello":{"protocol":2,"client":"c","lock":"","build":"b","persistence":"required","durability":"strict"}}}"#;
+        let bytes = frame(header, &[]);
+        let Op::Hello(hello) = decode_request(&bytes).unwrap().0.op else { panic!("not a hello") };
+        assert_eq!((hello.protocol, hello.format), (2, 0));
+    }
+
+    #[test]
     fn every_cut_of_a_frame_is_an_error() {
         let whole = frame(r#"{"id":1,"op":{"close":{}}}"#, &[]);
         for length in 0..whole.len() {

@@ -40,6 +40,7 @@ pub enum Op {
     Cancel(Cancel),
     Metrics(Metrics),
     Close(Close),
+    Destroy(Destroy),
 }
 
 /// When a write is acknowledged: after the disk was told to flush, or after the storage engine took it.
@@ -97,6 +98,9 @@ pub struct StatementShape {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     pub protocol: u32,
+    /// The newest stored format that the tab's build knows; 0 from a build that does not say.
+    #[serde(default)]
+    pub format: u32,
     pub client: String,
     pub lock: String,
     pub build: String,
@@ -236,6 +240,10 @@ pub struct Metrics {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Close {}
 
+/// Deletes the database and everything stored for it, for every tab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destroy {}
+
 /// One frame to a tab. `hub` names the hub instance; `re` is the request answered, 0 for notifications.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -272,6 +280,8 @@ pub enum Body {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     pub protocol: u32,
+    /// The stored format that the hub writes.
+    pub format: u32,
     pub version: String,
     pub sqlite: String,
     pub persistence: Persistence,

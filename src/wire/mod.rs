@@ -15,12 +15,14 @@ pub(crate) mod value;
 pub use body::body_text;
 pub use frame::{FrameError, decode_request, encode_response, encode_stored};
 pub use message::{
-    Batch, Begin, Begun, Body, Bytes, Cancel, Check, CheckLevel, CheckStage, Checked, Chunk, Close, Column, Commit, Done,
-    Durability, Exec, Export, Figures, Hello, Import, Iterate, Log, LogLevel, Metrics, More, Op, Outcome, ParamsShape, Part,
-    Persistence, PersistenceWanted, Pull, Query, Request, Response, ResultShape, Results, Resume, Rollback, StatementShape,
+    Batch, Begin, Begun, Body, Bytes, Cancel, Check, CheckLevel, CheckStage, Checked, Chunk, Close, Column, Commit, Destroy,
+    Done, Durability, Exec, Export, Figures, Hello, Import, Iterate, Log, LogLevel, Metrics, More, Op, Outcome, ParamsShape,
+    Part, Persistence, PersistenceWanted, Pull, Query, Request, Response, ResultShape, Results, Resume, Rollback, StatementShape,
     Storage, StorageState, TransactionMode, Welcome, WireError,
 };
 pub use value::{RowsWriter, Value, ValuesReader};
 
-/// The version both ends must agree on; `hello` and `welcome` carry it.
-pub const PROTOCOL_VERSION: u32 = 2;
+/// The newest version that this build speaks; `hello` carries the tab's, `welcome` the one that both go on with.
+pub const PROTOCOL_VERSION: u32 = 3;
+/// The oldest version that the hub still serves: lower where older tabs would notice no difference.
+pub const PROTOCOL_OLDEST: u32 = 3;

@@ -1,10 +1,10 @@
 //! Reading a request's header: `{ "id": 1, "op": { "query": { … } } }`. Every field must be known and of its type; only `hello`
-//! may have more of them, so that a newer tab gets as far as the version check.
+//! may have more of them, so that a newer tab gets as far as the version check, or lack a younger one, so that an older tab does.
 
 use super::json::{Node, Object, Parsed, parse};
 use super::message::{
-    Batch, Begin, Cancel, Check, CheckLevel, Close, Commit, Durability, Exec, Export, Hello, Import, Iterate, Metrics, Op,
-    ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume, Rollback, StatementShape, TransactionMode,
+    Batch, Begin, Cancel, Check, CheckLevel, Close, Commit, Destroy, Durability, Exec, Export, Hello, Import, Iterate, Metrics,
+    Op, ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume, Rollback, StatementShape, TransactionMode,
 };
 
 /// Reads a request.
@@ -33,6 +33,7 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
     Ok(match name {
         "hello" => Op::Hello(Hello {
             protocol: f.short("protocol")?,
+            format: f.option("format", as_short)?.unwrap_or(0),
             client: f.text("client")?,
             lock: f.text("lock")?,
             build: f.text("build")?,
@@ -78,6 +79,7 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
         }
         "metrics" => Op::Metrics(Metrics {}),
         "close" => Op::Close(Close {}),
+        "destroy" => Op::Destroy(Destroy {}),
         _ => return Err(["unknown operation `", name, "`"].concat()),
     })
 }

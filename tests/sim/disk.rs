@@ -111,6 +111,11 @@ impl Disk {
         }
     }
 
+    /// The database is another one, which nobody has open.
+    pub fn replace(&mut self, store: MemoryStore) {
+        (self.store, self.newest) = (store, Epoch(0));
+    }
+
     pub fn submit(&mut self, hub: HubNo, id: OpId, op: StoreOp) {
         if matches!(op, StoreOp::Reopen(_)) {
             self.forget(hub);

@@ -1,6 +1,7 @@
 //! Life and death in the world: tabs that close, freeze and lose their ports, hubs that die, and the crash of everything.
 
 use super::disk::HubNo;
+use super::ledger::{Book, SCHEMA};
 use super::plan::{Act, Deed, Entry};
 use super::tab::Kind;
 use super::world::{End, Mail, World};
@@ -25,6 +26,7 @@ impl World {
             }
             Act::CrashAll => self.crash_everything(),
             Act::SecondHub => self.second_hub(),
+            Act::Finish => self.finishes.extend(self.newest),
             Act::Pass(ms) => self.now.set(self.now.get() + f64::from(*ms)),
             Act::Together(_) => {}
         }
@@ -108,6 +110,7 @@ impl World {
         self.hubs.remove(&hub);
         self.stacks.remove(&hub);
         self.turns.retain(|no| *no != hub);
+        self.finishes.retain(|no| *no != hub);
         self.disk.forget(hub);
         self.ports.retain(|_, port| port.hub != hub || port.end == End::Open);
         if self.newest == Some(hub) {
@@ -126,6 +129,39 @@ impl World {
             self.tabs[at] = self.new_client();
         }
         self.tally.add("crashes of everything", 1);
+    }
+
+    /// A tab has the database deleted. Up to this moment everything that was acknowledged is there; afterwards everybody begins anew, and
+    /// the application makes its tables again.
+    pub fn delete_database(&mut self, hub: HubNo) {
+        self.expect_silence(hub);
+        self.audit();
+        self.crash_everything();
+        let mut fresh = support::World::new();
+        let tab = fresh.tab();
+        fresh.exec(tab, SCHEMA).expect("the tables are made");
+        self.disk.replace(fresh.store);
+        self.book = Book { violation: self.book.violation.take(), ..Book::default() };
+        self.tally.add("deletions", 1);
+    }
+
+    /// Whatever still reaches a hub that has given its database up for deletion: it stores nothing, and promises nobody anything.
+    fn expect_silence(&mut self, hub: HubNo) {
+        let Some(host) = self.hubs.get_mut(&hub) else { return };
+        let now = self.now.get();
+        let mut said = host.handle(Event::Wake, now);
+        for (id, port) in self.ports.iter_mut().filter(|(_, port)| port.hub == hub) {
+            for mail in port.to_hub.drain(..) {
+                let event = match &mail {
+                    Mail::Connect => Event::Connected(*id),
+                    Mail::Frame(frame) => Event::Message(*id, frame),
+                };
+                said.extend(host.handle(event, now));
+            }
+        }
+        if !said.is_empty() {
+            self.book.accuse("deleted", format!("a hub that is over wants {said:?}"));
+        }
     }
 
     /// A second hub on the same store: about half of the tabs go over to it, the others stay with the first.
@@ -148,7 +184,7 @@ impl World {
         let mut other = support::World::new();
         let port = other.tab();
         let script = super::ledger::script(tab.client, attempt, &entries, false);
-        other.exec(port, super::ledger::SCHEMA).expect("the tables are made");
+        other.exec(port, SCHEMA).expect("the tables are made");
         other.exec(port, &script).expect("the rows are written");
         tab.import(attempt, other.export(port));
         // What anybody has seen before says nothing about what comes after.

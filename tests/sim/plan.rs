@@ -31,6 +31,8 @@ pub enum Act {
     CrashAll,
     /// Another hub is opened beside the one at work.
     SecondHub,
+    /// The hub at work is asked to make room for another.
+    Finish,
     Pass(u32),
     /// Of an orderly plan: the next acts come at once.
     Together(usize),
@@ -74,6 +76,8 @@ pub enum Deed {
     /// One of its requests that is not answered yet is cancelled.
     Cancel,
     Check,
+    /// The database is deleted, for everybody.
+    Destroy,
     /// The database is replaced by another one, with so many rows of its own.
     Import(u32),
     Close,
@@ -129,9 +133,11 @@ fn act(chance: &mut Chance, tabs: usize, roughness: u64) -> Act {
             _ => Act::Disk(chance.below(12), fault(chance)),
         };
     }
-    match chance.below(30) {
-        0..3 => Act::Pass(chance.pick(&[20, 200, 2_000, 6_000, 70_000])),
-        3 => Act::Tab(chance.index(tabs), Deed::Thaw),
+    match chance.below(300) {
+        0..30 => Act::Pass(chance.pick(&[20, 200, 2_000, 6_000, 70_000])),
+        30..40 => Act::Tab(chance.index(tabs), Deed::Thaw),
+        40..45 => Act::Finish,
+        45 => Act::Tab(chance.index(tabs), Deed::Destroy),
         _ => Act::Tab(chance.index(tabs), deed(chance)),
     }
 }

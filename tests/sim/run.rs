@@ -158,7 +158,7 @@ impl World {
     }
 
     /// What a fresh hub finds on the disk.
-    fn audit(&mut self) {
+    pub(super) fn audit(&mut self) {
         let mut fresh = support::World::over(self.disk.store.clone());
         let tab = fresh.tab();
         let ask = |fresh: &mut support::World, sql: &str| fresh.query(tab, sql).map_err(|error| format!("{error:?}"));

@@ -108,6 +108,7 @@ impl Tab {
         let resume = self.since.map(|since| wire::Resume { since, last: self.last_write, epoch: self.epoch });
         let hello = wire::Hello {
             protocol: wire::PROTOCOL_VERSION,
+            format: tabhub::store::header::FORMAT.into(),
             client: format!("client-{}", self.client),
             lock: format!("lock-{}", self.client),
             build: "sim".into(),
@@ -217,6 +218,7 @@ impl Tab {
                     self.note(Op::Cancel(wire::Cancel { target: open[turn % open.len()] }), &[]);
                 }
             }
+            Deed::Destroy => self.ask((Op::Destroy(wire::Destroy {}), vec![]), false, Kind::Farewell),
             Deed::Close => self.ask((Op::Close(wire::Close {}), vec![]), false, Kind::Farewell),
             Deed::Import(_) | Deed::Kill | Deed::Freeze | Deed::Thaw | Deed::Repeat | Deed::LosePort => {
                 unreachable!("the world's business")

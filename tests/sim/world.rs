@@ -71,6 +71,8 @@ pub enum Move {
     Wake(HubNo),
     /// The event loop of the hub has gone round.
     Turn(HubNo),
+    /// The hub hears that another one waits for the database.
+    Finish(HubNo),
 }
 
 pub struct World {
@@ -83,6 +85,8 @@ pub struct World {
     suspend_steps: Option<i32>,
     /// Hubs that have asked for a turn.
     pub turns: Vec<HubNo>,
+    /// Hubs that are to make room for another, and have not heard of it yet.
+    pub finishes: Vec<HubNo>,
     /// The hub that tabs connect to.
     pub newest: Option<HubNo>,
     pub ports: BTreeMap<PortId, Port>,
@@ -107,6 +111,7 @@ impl World {
             stacks: BTreeMap::new(),
             suspend_steps: plan.suspend_steps,
             turns: vec![],
+            finishes: vec![],
             newest: None,
             ports: BTreeMap::new(),
             tabs: vec![],
@@ -185,6 +190,7 @@ impl World {
         }
         let unconnected = |tab: &Tab| tab.port.is_none() && !tab.frozen;
         moves.extend(self.tabs.iter().enumerate().filter(|(_, tab)| unconnected(tab)).map(|(at, _)| Move::Connect(at)));
+        moves.extend(self.finishes.iter().map(|no| Move::Finish(*no)));
         let mut disk = vec![];
         self.disk.moves(&mut disk);
         moves.extend(disk.into_iter().map(Move::Disk));
@@ -234,6 +240,11 @@ impl World {
             Move::Turn(hub) => {
                 self.turns.retain(|no| *no != hub);
                 self.event(hub, Event::Turn);
+            }
+            Move::Finish(hub) => {
+                self.finishes.retain(|no| *no != hub);
+                self.tally.add("hand-overs", 1);
+                self.event(hub, Event::Finish);
             }
         }
         if let Some(detail) = self.disk.unfenced.take() {
@@ -322,6 +333,7 @@ impl World {
                 Action::End => self.end_hub(hub),
                 Action::UseMemory => self.book.accuse("storage", "the hub goes on in memory, which nobody allowed".into()),
                 Action::Turn => self.turns.push(hub),
+                Action::Destroy => self.delete_database(hub),
                 Action::Watch(..) | Action::Disconnect(_) => {}
             }
         }

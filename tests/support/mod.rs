@@ -34,8 +34,11 @@ pub struct World {
     pub pending: VecDeque<(OpId, StoreOp)>,
     /// What clients ask for when they say hello.
     pub cache_bytes: Option<u64>,
+    pub protocol: u32,
     /// The hub has asked to be ended.
     pub ended: bool,
+    /// The hub has asked for the deletion of what is stored.
+    pub destroyed: bool,
     /// With stacks of their own, statements can be suspended.
     pub stacks: Option<Stacks>,
     /// The hub has asked for a turn.
@@ -87,7 +90,9 @@ impl World {
             now,
             pending: VecDeque::new(),
             cache_bytes: None,
+            protocol: wire::PROTOCOL_VERSION,
             ended: false,
+            destroyed: false,
             answers: BTreeMap::new(),
             next_port: 0,
             next_id: 0,
@@ -111,10 +116,10 @@ impl World {
                     todo.extend(self.hub.handle(Event::Ran(fiber.id()), self.now.get()));
                 }
                 Action::Turn => self.wants_turn = true,
-
                 Action::Send(port, frame) => self.receive(port, &frame),
                 Action::Store(id, op) => self.pending.push_back((id, op)),
                 Action::End => self.ended = true,
+                Action::Destroy => self.destroyed = true,
                 Action::Watch(..) | Action::UseMemory | Action::Disconnect(_) => {}
             }
         }
@@ -189,11 +194,19 @@ impl World {
 
     /// Says hello, and takes whatever answer comes.
     pub fn greet(&mut self, client: &str, resume: Option<wire::Resume>) -> (PortId, Answer) {
+        let (port, id) = self.say_hello(client, resume);
+        while !self.answers.contains_key(&(port, id)) && self.step() {}
+        (port, self.take(port, id).expect("the hub answers hello"))
+    }
+
+    /// Says hello from a new port.
+    pub fn say_hello(&mut self, client: &str, resume: Option<wire::Resume>) -> (PortId, u64) {
         self.next_port += 1;
         let port = PortId(self.next_port);
         self.event(Event::Connected(port));
         let hello = wire::Hello {
-            protocol: wire::PROTOCOL_VERSION,
+            protocol: self.protocol,
+            format: tabhub::store::header::FORMAT.into(),
             client: client.into(),
             lock: format!("lock-{}", port.0),
             build: "test".into(),
@@ -203,9 +216,7 @@ impl World {
             cache_blocks: None,
             resume,
         };
-        let id = self.send(port, Op::Hello(hello), &[]);
-        while !self.answers.contains_key(&(port, id)) && self.step() {}
-        (port, self.take(port, id).expect("the hub answers hello"))
+        (port, self.send(port, Op::Hello(hello), &[]))
     }
 
     pub fn send(&mut self, port: PortId, op: Op, payload: &[u8]) -> u64 {

@@ -96,6 +96,12 @@ impl Pager {
         self.read_groups(group, group);
     }
 
+    /// Whether any group is being read.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        !self.fetching.is_empty()
+    }
+
     pub(super) fn read_groups(&mut self, first: GroupNo, last: GroupNo) {
         let id = self.op_id();
         self.counters.store_reads += 1;

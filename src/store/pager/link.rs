@@ -64,7 +64,7 @@ impl Pager {
             }
             Err(failure) => failure.error().clone(),
         };
-        if matches!(error, Error::Fenced(_) | Error::Corrupt(_) | Error::Format(_)) {
+        if matches!(error, Error::Fenced(_) | Error::Deleted(_) | Error::Corrupt(_) | Error::Format(_)) {
             return self.fail(error);
         }
         self.link = Link::Down;

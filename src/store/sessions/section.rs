@@ -80,13 +80,13 @@ impl Sessions {
             let answered = f.u64()?;
             let after = CommitSeq(f.u64()?);
             let at = self.row(client, answered);
+            self.rows[at].answer(answered);
             for _ in 0..f.u32()? {
                 let number = f.u64()?;
                 let is_final = f.bytes(1)? == [1];
                 let bytes = Rc::from(take_bytes(&mut f)?);
                 self.rows[at].put(Entry { number, is_final, bytes, after, state: State::Stored });
             }
-            self.rows[at].answer(answered);
         }
         Some(())
     }

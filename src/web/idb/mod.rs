@@ -63,6 +63,12 @@ impl IdbStore {
     }
 }
 
+impl Drop for IdbStore {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
+
 impl BlockStore for IdbStore {
     fn submit(&mut self, id: OpId, op: StoreOp) {
         match op {
@@ -126,7 +132,7 @@ impl Inner {
             Connection::Open(opened) => opened.begin(op),
             Connection::Lost(why) => return Err(connection::lost(why)),
             Connection::Deleted => {
-                return Err(StoreFailure::NotApplied(Error::Fenced("the database is being deleted".into())));
+                return Err(StoreFailure::NotApplied(Error::Deleted("the database is being deleted".into())));
             }
         };
         begun.map_err(|thrown| {
@@ -186,7 +192,7 @@ impl Inner {
 
     /// Lets go of the connection and of every answer that is still owed.
     fn forget(&self) {
-        self.connection.replace(Connection::Lost("the connection is being opened anew".into()));
+        self.connection.replace(Connection::Lost("the connection has been given up".into()));
         for pending in self.pending.take() {
             pending.abandon();
         }
