@@ -8,8 +8,9 @@ import { iterateRows } from './iterate.js';
 import { KNOWN, checkOptions, type CallOptions, type CheckOptions, type RowOptions, type TransactionOptions, type TransferOptions } from './options.js';
 import { Queries, checkSql } from './queries.js';
 import type { ObjectRow } from './rows.js';
-import type { Session, Status } from './session.js';
+import type { Session } from './session.js';
 import { Statement } from './statement.js';
+import type { Status } from './status.js';
 import { runTransaction, type Transaction } from './transaction.js';
 import { exportFile, exportStream, importFile, salvageFile, type ImportSource, type Salvage } from './transfer.js';
 import type { Params } from './values.js';
@@ -60,7 +61,7 @@ export class Database extends Queries {
    * Use `tx` inside, not the database: a write of the database would wait for this very transaction to end.
    *
    * @throws {HubError} `HUB_TRANSACTION_TIMEOUT` after `timeout` ms without a statement; `HUB_CANCELLED` by its signal;
-   *   `HUB_TRANSACTION_LOST` when the hub died in the middle: nothing was applied, so it can be run again.
+   *   `HUB_TRANSACTION_LOST` when the hub died in the middle: nothing was applied, so it can be run again, which `retries` does.
    * @example
    * await db.transaction(async tx => {
    *   const { n } = await tx.get<{ n: number }>('SELECT n FROM counter') ?? { n: 0 };

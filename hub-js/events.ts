@@ -1,7 +1,8 @@
 /** Who listens to what. `client.ts` registers, `session.ts` calls. A listener that throws harms nobody else. */
 import { HubError } from './errors.js';
 import type { LogEvent } from './options.js';
-import type { SessionEvents, Status } from './session.js';
+import type { SessionEvents } from './session.js';
+import type { Failover, Outdated, Status } from './status.js';
 
 /** The events of a database and what their listeners receive. */
 export interface DatabaseEvents {
@@ -9,12 +10,16 @@ export interface DatabaseEvents {
   log: LogEvent;
   /** The status after each change of its state or of the storage's. */
   status: Status;
+  /** Another hub has taken over the database, and this tab goes on with it. */
+  failover: Failover;
+  /** The hub is newer than this page. It is served all the same, unless `open` or a call failed with `HUB_OUTDATED`. */
+  outdated: Outdated;
 }
 
 type Listeners = { [K in keyof DatabaseEvents]: Set<(event: DatabaseEvents[K]) => void> };
 
 export class Events implements SessionEvents {
-  readonly #listeners: Listeners = { log: new Set(), status: new Set() };
+  readonly #listeners: Listeners = { log: new Set(), status: new Set(), failover: new Set(), outdated: new Set() };
 
   on<K extends keyof DatabaseEvents>(name: K, listener: (event: DatabaseEvents[K]) => void): () => void {
     if (!Object.hasOwn(this.#listeners, name)) {
@@ -28,6 +33,8 @@ export class Events implements SessionEvents {
 
   log(event: LogEvent): void { notify(this.#listeners.log, event) }
   status(status: Status): void { notify(this.#listeners.status, status) }
+  failover(event: Failover): void { notify(this.#listeners.failover, event) }
+  outdated(event: Outdated): void { notify(this.#listeners.outdated, event) }
 }
 
 function notify<T>(listeners: ReadonlySet<(event: T) => void>, event: T): void {

@@ -1,15 +1,19 @@
 /** The classic script's entry: defines `globalThis.tabhub`, for pages without modules or bundler. It becomes `dist/tabhub.global.js`. */
-import type { Database } from './client.js';
+import { browserEnvironment } from './browser.js';
 import { HubError } from './errors.js';
-import { openDatabase } from './open.js';
+import { deleteDatabase, openDatabase } from './open.js';
 import type { OpenOptions } from './options.js';
-import { browserEnvironment } from './transport/shared-worker.js';
 import { BUILD } from './version.js';
 
 // A script knows its own URL only while it loads.
 const script = globalThis.document?.currentScript;
 const hubUrl = script instanceof HTMLScriptElement && script.src ? new URL('./hub.js', script.src).href : null;
 
-const open = (name: string, options?: OpenOptions): Promise<Database> => openDatabase(browserEnvironment(), hubUrl, name, options);
-
-Object.assign(globalThis, { tabhub: { open, HubError, version: BUILD } });
+Object.assign(globalThis, {
+  tabhub: {
+    open: (name: string, options?: OpenOptions) => openDatabase(browserEnvironment(), hubUrl, name, options),
+    deleteDatabase: (name: string, options?: OpenOptions) => deleteDatabase(browserEnvironment(), hubUrl, name, options),
+    HubError,
+    version: BUILD,
+  },
+});

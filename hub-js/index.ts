@@ -1,8 +1,8 @@
 /** The ES module's entry: everything public, and nothing else. It becomes `dist/tabhub.js`. */
+import { browserEnvironment } from './browser.js';
 import type { Database } from './client.js';
-import { openDatabase } from './open.js';
+import { deleteDatabase as deleteIn, openDatabase } from './open.js';
 import type { OpenOptions } from './options.js';
-import { browserEnvironment } from './transport/shared-worker.js';
 
 export type { CheckResult } from './check.js';
 export type { Database } from './client.js';
@@ -14,23 +14,37 @@ export type {
 export type { StorageState } from './protocol.js';
 export type { BatchStatement } from './queries.js';
 export type { Column, ObjectRow, QueryResult, RunResult } from './rows.js';
-export type { State, Status } from './session.js';
+export type { Failover, Outdated, State, Status } from './status.js';
 export type { Statement } from './statement.js';
 export type { Transaction } from './transaction.js';
+export type { Mode, Role } from './transport/route.js';
 export type { ImportSource, Salvage } from './transfer.js';
 export type { Bindable, Params, SqlValue } from './values.js';
 export { BUILD as version } from './version.js';
+
+const HUB_URL = new URL('./hub.js', import.meta.url).href;
 
 /**
  * Opens the database `name` of this origin, shared by all its tabs; it is created if there is none.
  *
  * @throws {HubError} `HUB_LOAD_FAILED` or `HUB_LOAD_TIMEOUT` (within 10 s, naming the URL); `HUB_UNSUPPORTED`; `HUB_STORAGE_UNAVAILABLE`;
- *   `HUB_BAD_OPTION` for an option that is unknown or unfit.
+ *   `HUB_OUTDATED`; `HUB_UNREACHABLE`; `HUB_BAD_OPTION` for an option that is unknown or unfit.
  * @example
  * const db = await open('app.db');
  * await db.exec('CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY, body TEXT)');
  * const { lastInsertRowid } = await db.run('INSERT INTO note (body) VALUES (?)', ['hello']);
  */
 export function open(name: string, options?: OpenOptions): Promise<Database> {
-  return openDatabase(browserEnvironment(), new URL('./hub.js', import.meta.url).href, name, options);
+  return openDatabase(browserEnvironment(), HUB_URL, name, options);
+}
+
+/**
+ * Deletes the database `name` and everything stored for it, also while other tabs have it open: their calls fail with `HUB_DELETED`.
+ * The options are `open`'s; the same `workerUrl`, `wasmUrl` and `mode` are to be given.
+ *
+ * @throws {HubError} as `open`; `HUB_STORAGE` where the browser does not let go of it.
+ * @example await deleteDatabase('app.db');
+ */
+export function deleteDatabase(name: string, options?: OpenOptions): Promise<void> {
+  return deleteIn(browserEnvironment(), HUB_URL, name, options);
 }

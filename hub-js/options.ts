@@ -5,6 +5,8 @@
 import { HubError } from './errors.js';
 import type { BigIntMode } from './codec.js';
 import type { Bodies, CheckLevel, Durability, TransactionMode } from './protocol.js';
+import type { Outdated } from './status.js';
+import type { Mode } from './transport/route.js';
 
 export type { BigIntMode, CheckLevel, Durability, TransactionMode };
 
@@ -12,6 +14,11 @@ export type { BigIntMode, CheckLevel, Durability, TransactionMode };
 export interface LogEvent { level: 'debug' | 'info' | 'warn' | 'error'; message: string }
 
 export interface OpenOptions {
+  /**
+   * Where the hub runs. `shared`: in a SharedWorker. `leader`: in a worker of the one tab that is elected. `auto` (default): `shared` where
+   * the browser has SharedWorker. Tabs of both kinds may have one database open: whichever hub is there first serves all.
+   */
+  mode?: 'auto' | Mode;
   /** `required` (default): fail with `HUB_STORAGE_UNAVAILABLE` where nothing can be stored. `preferred`: go on in memory; `db.status.persistence` tells. */
   persistence?: 'required' | 'preferred';
   /** When a write is acknowledged. `strict` (default): IndexedDB completed it and was asked to flush. `relaxed`: IndexedDB completed it. */
@@ -27,6 +34,8 @@ export interface OpenOptions {
   workerUrl?: string | URL;
   /** Where `hub.wasm` is served. Default: beside `hub.js`. */
   wasmUrl?: string | URL;
+  /** Called when the hub is newer than this page: a good moment to offer a reload. The same as the event `outdated`, from the first hub on. */
+  onOutdated?: (event: Outdated) => void;
   /** Receives the hub's log from the first message on. Default: only the console does. */
   onLog?: (event: LogEvent) => void;
 }
@@ -63,6 +72,8 @@ export interface TransactionOptions {
   /** Rolls back and rejects with `HUB_CANCELLED`. */
   signal?: AbortSignal;
   durability?: Durability;
+  /** How often it is run again, from the start, when the hub died in its middle (`HUB_TRANSACTION_LOST`). Default 0: its function may have effects of its own. */
+  retries?: number;
 }
 
 export interface TransferOptions {
@@ -110,14 +121,14 @@ const row = { ...call, rowMode: oneOf('object', 'array'), bigint: oneOf('auto', 
 /** The options each kind of call knows. */
 export const KNOWN = {
   open: {
-    persistence: oneOf('required', 'preferred'), durability, cacheBytes: wholeBetween(2 ** 20, 2 ** 30), cacheBlocks: wholeBetween(64, 2 ** 20),
-    workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction,
+    mode: oneOf('auto', 'shared', 'leader'), persistence: oneOf('required', 'preferred'), durability, cacheBytes: wholeBetween(2 ** 20, 2 ** 30), cacheBlocks: wholeBetween(64, 2 ** 20),
+    workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction, onOutdated: aFunction,
   },
   call,
   write: { ...call, durability },
   rows: row,
   query: { ...row, durability },
-  transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: idleMilliseconds, signal: aSignal, durability },
+  transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: idleMilliseconds, signal: aSignal, durability, retries: wholeBetween(0, 1_000) },
   transfer,
   check: { level: oneOf('quick', 'full'), ...transfer },
 } satisfies Record<string, Record<string, Check>>;

@@ -52,6 +52,11 @@ export class Outstanding {
     return this.#calls.get(id)?.exchange;
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
   /** The highest number of a write that a hub may have seen. */
   get lastSent(): number {
     return this.#lastSent;

@@ -14,7 +14,23 @@
  *
  * Rows are row-major: count = rows × columns.
  */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
+
+/** What a worker is called: tabs of another protocol must not find it. For what generations are see `transport/shared.ts`. */
+export function workerName(database: string, generation: number): string {
+  return `tabhub/${PROTOCOL_VERSION}/${generation}:${database}`;
+}
+
+/** The Web Lock that a hub holds for its life. */
+export function hubLock(database: string, hub: string): string {
+  return `tabhub:${database}:hub:${hub}`;
+}
+
+/** The database of the worker that is called `name`; undefined for a worker of anything else. */
+export function databaseOf(name: string): string | undefined {
+  const [, protocol, database] = /^tabhub\/(\d+)\/\d+:(.+)$/s.exec(name) ?? [];
+  return Number(protocol) === PROTOCOL_VERSION ? database : undefined;
+}
 
 export type Durability = 'strict' | 'relaxed';
 export type CheckLevel = 'quick' | 'full';
@@ -36,11 +52,11 @@ export interface Request { id: number; write?: number; answered?: number; op: Op
 export type Op =
   /**
    * First frame on a port, with id 1 on each, so that what is repeated after it has larger ids. `lock` is a Web Lock name the tab holds
-   * for its life ('' where locks are missing). A client that comes back says `resume`: the `commit` of its first welcome, the number of
+   * for its life ('' where locks are missing). `format`: the newest stored format that the client's build knows. A client that comes back says `resume`: the `commit` of its first welcome, the number of
    * its last write, and the epoch of the hub it was with: an older hub has been replaced. `cache_bytes` or `cache_blocks`: how large the
    * block cache should be; the largest that a connected tab asks for counts. → `welcome`
    */
-  | { hello: { protocol: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; cache_bytes?: number; cache_blocks?: number; resume?: { since: number; last: number; epoch: number } } }
+  | { hello: { protocol: number; format: number; client: string; lock: string; build: string; persistence: 'required' | 'preferred'; durability: Durability; cache_bytes?: number; cache_blocks?: number; resume?: { since: number; last: number; epoch: number } } }
   /** One statement, payload: one value block. Inside transaction `tx` if given. → `rows` */
   | { query: StatementShape & { tx?: number; durability?: Durability; timeout?: number } }
   /** Many statements without parameters, one transaction (see README). → `done` */
@@ -70,7 +86,12 @@ export type Op =
   /** → `metrics` */
   | { metrics: Record<string, never> }
   /** Ends the session: open transactions roll back, cursors close. → `done` */
-  | { close: Record<string, never> };
+  | { close: Record<string, never> }
+  /**
+   * Deletes the database and everything stored for it, for every tab. → `error` HUB_REFUSED while an import is under way; else no answer,
+   * but `fatal` for every tab: HUB_DELETED once it is done, HUB_STORAGE if it could not be done
+   */
+  | { destroy: Record<string, never> };
 
 /** hub → tab. `hub` is the hub instance; `re` the request answered, 0 for notifications. */
 export interface Response { hub: string; re: number; body: Body }
@@ -79,8 +100,11 @@ export interface Column { name: string; type: string | null }
 export interface ResultShape { columns: Column[]; rows: number; changes: number; last_insert_rowid: string }
 /** What a response may hold: exactly one of these. */
 export interface Bodies {
-  /** `commit`: the newest that is stored; every commit of this client will have a higher number, on whatever hub */
-  welcome: { protocol: number; version: string; sqlite: string; persistence: 'indexeddb' | 'memory'; epoch: number; commit: number; storage: StorageState };
+  /**
+   * `protocol`: the one that both go on with. `format`: the stored format that the hub writes; `version`: its build. `commit`: the newest
+   * that is stored; every commit of this client will have a higher number, on whatever hub
+   */
+  welcome: { protocol: number; format: number; version: string; sqlite: string; persistence: 'indexeddb' | 'memory'; epoch: number; commit: number; storage: StorageState };
   /** payload: one value block */
   rows: ResultShape;
   /** payload: one value block per result, in order */

@@ -3,91 +3,77 @@
  * streams send through it. It knows lives, not frames (`link.ts`), not what is repeated (`outstanding.ts`), and no SQL.
  */
 import { encodeRequest, type PayloadPart } from './codec.js';
-import type { Environment } from './environment.js';
+import type { Environment, PageEvent } from './environment.js';
 import { HubError, reason } from './errors.js';
 import { Exchange, cancelled, expect, seenBy, type ExchangeOptions, type Line } from './exchange.js';
 import { Link, type LinkEvents, type Welcome } from './link.js';
 import type { LogEvent, OpenOptions } from './options.js';
 import { Outstanding, transactionLost } from './outstanding.js';
-import type { Bodies, Op, StorageState } from './protocol.js';
+import type { Bodies, Op } from './protocol.js';
+import type { Failover, Outdated, State, Status } from './status.js';
+import { TabLock } from './tab-lock.js';
+import { routeTo, type Route } from './transport/route.js';
+import { ABOUT, BUILD, isNewer } from './version.js';
 
 const CLOSE_DEADLINE_MS = 5_000;
-/** The longest a hub may take to answer hello. */
-const HELLO_DEADLINE_MS = 10_000;
+/** How long each attempt to open may be without any sign of life; after two the worker is taken for wedged. 10 s in all. */
+const OPEN_MS = [3_000, 3_000, 4_000];
+/** The longest that any attempt may be without one. */
+const HELLO_MS = 10_000;
 /** How long another hub is looked for. */
 const RECONNECT_MS = 30_000;
 /** What the first attempt to find another is given, and the pause after it; then always twice as long. */
 const ATTEMPT_MS = 1_000;
 const PAUSE_MS = 250;
-/** What a hub says that is over. Its worker says it to whoever comes, and ends within a second: the next one is fresh. */
-const OVER = ['HUB_FENCED', 'HUB_POISONED', 'HUB_PANICKED'];
-/** What may be better at the next attempt: a network that is down, a storage that the last hub still holds. */
-const PASSING = [...OVER, 'HUB_LOAD_FAILED', 'HUB_LOAD_TIMEOUT', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
-const FAREWELL_MS = 1_500;
+/** What a hub says that is over, to whoever comes before its worker has ended: another worker is to be asked. */
+const OVER = ['HUB_FENCED', 'HUB_REPLACED', 'HUB_POISONED', 'HUB_PANICKED', 'HUB_DELETED'];
+/** What may be better at the next attempt to open: the hub ended in that moment, or did not stir. */
+const OPENING = [...OVER, 'HUB_LOST', 'HUB_LOAD_TIMEOUT'];
+/** And to go on: a network that is down, a storage that the last hub still holds. */
+const PASSING = [...OPENING.filter(code => code !== 'HUB_DELETED'), 'HUB_LOAD_FAILED', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
 /** Without Web Locks nothing tells that a hub died: then a call without a timeout waits as long as the hub's own default. */
 const LOCKLESS_TIMEOUT_MS = 30_000;
 
-/**
- * `open`: ready. `reconnecting`: the hub is gone and another is looked for; calls wait for it. `lost`: none was found. `failed`: the hub
- * gave up, or does not speak our protocol. `closed`: by `close()`.
- */
-export type State = 'open' | 'reconnecting' | 'lost' | 'failed' | 'closed';
-
-/** What the hub said about itself, and how the session stands. */
-export interface Status {
-  state: State;
-  /** How the hub is reached. */
-  mode: 'shared';
-  /** The hub instance: another one, another id. */
-  hub: string;
-  /** Grows by one with each hub that took over the database. */
-  epoch: number;
-  /** `memory` only if `persistence: 'preferred'` was asked for and nothing can be stored. */
-  persistence: 'indexeddb' | 'memory';
-  /**
-   * How the hub stands with its storage. `reconnecting`: it lost its connection and tries again. `stalled`: the browser does not answer.
-   * In both, writes wait. `read-only`: something stored is damaged; writes fail with `HUB_CORRUPT`.
-   */
-  storage: StorageState;
-  /** tabhub's version, of the hub. */
-  version: string;
-  /** SQLite's version. */
-  sqlite: string;
-}
-
-export interface SessionEvents { log(event: LogEvent): void; status(status: Status): void }
+export interface SessionEvents { log(event: LogEvent): void; status(status: Status): void; failover(event: Failover): void; outdated(event: Outdated): void }
 
 /** What a session is opened with: the checked options, with every default filled in. */
-export type SessionOptions = Required<Pick<OpenOptions, 'persistence' | 'durability'>> & { database: string; url: string; cache: { cache_bytes?: number; cache_blocks?: number } };
+export type SessionOptions = Required<Pick<OpenOptions, 'mode' | 'persistence' | 'durability'>> & { database: string; url: string; cache: { cache_bytes?: number; cache_blocks?: number } };
 
 export class Session {
   readonly #env: Environment;
   readonly #options: SessionOptions;
   readonly #events: SessionEvents;
+  readonly #route: Route;
   readonly #client: string;
   readonly #outstanding = new Outstanding();
   readonly #line: Omit<Line, 'settled'>;
-  /** The tab's lock, held for the session's whole life: its name. */
-  readonly #lock: Promise<string>;
-  /** Aborted at the end of the session: releases the tab's lock, ends the search for a hub. */
+  readonly #lock: TabLock;
+  readonly #stopListening: () => void;
+  /** Whether the page is in the back/forward cache, or frozen: it cannot look for a hub then. */
+  #isAside = false;
+  /** Ends a pause. */
+  #wake = (): void => {};
+  /** Aborted at the end of the session: ends the search for a hub. */
   readonly #life = new AbortController();
   /** To the hub, or to the one that was asked for last. */
   #link: Link | undefined;
   /** Whether the hub has said welcome and may be sent requests. */
   #ready = false;
   #status: Status | undefined;
+  /** The hub that was lost, as long as no other is found. */
+  #lostHub: { hub: string; why: string; at: number } | undefined;
   /** The database's newest commit when it was opened. */
   #since = 0;
   /** Set once: why nothing can be sent any more. */
   #over: HubError | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Connects and says hello. Rejects with `HUB_LOAD_FAILED`, `HUB_LOAD_TIMEOUT`, `HUB_PROTOCOL` or what the hub answers. */
+  /** Connects and says hello. Rejects with `HUB_UNSUPPORTED`, `HUB_LOAD_FAILED`, `HUB_LOAD_TIMEOUT`, `HUB_PROTOCOL` or what the hub answers. */
   static async open(env: Environment, options: SessionOptions, events: SessionEvents): Promise<Session> {
     if (env.missing) throw new HubError('HUB_UNSUPPORTED', `tabhub cannot run here: ${env.missing}`);
     const session = new Session(env, options, events);
     try {
-      await session.#connect(HELLO_DEADLINE_MS).catch(error => session.#connectAfter(error as HubError));
+      await session.#connectFirst();
       return session;
     } catch (error) {
       session.#end('failed', error as HubError);
@@ -99,11 +85,11 @@ export class Session {
     this.#env = env;
     this.#options = options;
     this.#events = events;
+    this.#route = routeTo(env, options, options.mode);
     this.#client = env.uuid();
     this.#line = { timer: (ms, callback) => env.timer(ms, callback), note: (op, parts) => this.#note(op, parts) };
-    this.#lock = this.#holdLock(`tabhub:${options.database}:tab:${this.#client}`);
-    // Each hello awaits it; there may be none.
-    this.#lock.catch(() => {});
+    this.#lock = new TabLock(env, `tabhub:${options.database}:tab:${this.#client}`);
+    this.#stopListening = env.page.listen(event => this.#pageIs(event));
   }
 
   get status(): Status {
@@ -167,28 +153,65 @@ export class Session {
     }
   }
 
-  /** From nothing, or from a hub that is lost, to a hub that has been sent everything that waits: within `ms`. */
+  async #connectFirst(): Promise<void> {
+    const begun = this.#env.now();
+    for (const [at, ms] of OPEN_MS.entries()) {
+      try {
+        return await this.#connect(ms);
+      } catch (error) {
+        const isLast = at === OPEN_MS.length - 1 || this.#env.now() - begun >= HELLO_MS;
+        if (isLast || !OPENING.includes((error as HubError).code)) throw error;
+      }
+    }
+  }
+
+  /** From nothing, or from a hub that is lost, to a hub that has been sent everything that waits. A sign of life must come within `ms`. */
   async #connect(ms: number): Promise<void> {
     const { persistence, durability, cache } = this.#options;
     const again = this.#status !== undefined;
-    const link = this.#link = new Link(this.#env, this.#options, again, this.#linkEvents());
+    const link = this.#link = new Link(this.#env, this.#options.url, this.#route, this.#linkEvents());
     const first = { client: this.#client, persistence, durability, ...cache };
     // A hub that keeps nothing cannot go on for one that stored.
     const next = { ...first, persistence: 'required', resume: { since: this.#since, last: this.#outstanding.lastSent, epoch: this.#status?.epoch ?? 0 } } as const;
-    this.#adopt(link, await link.hello(this.#lock, again ? next : first, ms));
+    try {
+      this.#adopt(link, await link.hello(this.#lock.held, again ? next : first, ms));
+    } catch (error) {
+      const { code } = error as HubError;
+      if (OVER.includes(code)) this.#route.lost(false);
+      if (code === 'HUB_OUTDATED') this.#events.outdated({ page: BUILD, hub: reason(error) });
+      throw error;
+    }
   }
 
-  #adopt(link: Link, { protocol: _, commit, ...about }: Welcome): void {
+  #adopt(link: Link, { protocol, format, commit, ...about }: Welcome): void {
     // Closed in the moment that the welcome came.
     if (this.#over) throw this.#over;
-    const again = this.#status !== undefined;
-    if (!again) this.#since = commit;
+    this.#refuseAnother(link.hub, about.epoch);
+    if (!this.#status) this.#since = commit;
     this.#ready = true;
     this.#outstanding.sendAll(link);
     link.watch(this.#options.database);
-    this.#status = { mode: 'shared', ...about, hub: link.hub, state: this.#status?.state ?? 'open' };
+    this.#route.adopted(link.hub, about.epoch);
+    const { mode, role } = this.#route;
+    this.#status = { mode, role, ...about, hub: link.hub, state: this.#status?.state ?? 'open' };
     this.#setState('open');
-    if (again) this.#log({ level: 'info', message: `going on with hub ${link.hub}` });
+    if (isNewer({ build: about.version, protocol, format }, ABOUT)) this.#events.outdated({ page: BUILD, hub: about.version });
+    this.#tellFailover(link.hub);
+  }
+
+  /** Each hub of a database has a higher epoch than the one before; a database that was deleted and begun anew counts from 1 again. */
+  #refuseAnother(hub: string, epoch: number): void {
+    if (!this.#status || this.#status.hub === hub || this.#status.epoch < epoch) return;
+    throw new HubError('HUB_DELETED', 'the database was deleted and begun anew; open it again');
+  }
+
+  #tellFailover(to: string): void {
+    if (!this.#lostHub) return;
+    const { hub: from, why, at } = this.#lostHub;
+    this.#lostHub = undefined;
+    const ms = this.#env.now() - at;
+    this.#log({ level: 'info', message: `going on with hub ${to} after ${ms} ms` });
+    this.#events.failover({ from, to, why, ms });
   }
 
   #linkEvents(): LinkEvents {
@@ -197,15 +220,18 @@ export class Session {
       reply: (to, body, payload) => this.#outstanding.get(to)?.receive(body, payload),
       log: event => this.#log(event),
       storage: event => this.#storageIs(event),
-      lost: why => this.#lost(why),
+      lost: (why, isSucceeded) => this.#lost(why, isSucceeded),
       failed: error => this.#end('failed', error),
+      isAwaited: () => this.#outstanding.size > 0,
     };
   }
 
-  #lost(why: string): void {
+  #lost(why: string, isSucceeded: boolean): void {
     this.#ready = false;
+    this.#route.lost(isSucceeded);
     if (this.#over) return this.#end('closed', lostError(why));
     if (this.#status?.persistence === 'memory') return this.#end('lost', lostError(`${why}, and with it the database, which was in memory only`));
+    this.#lostHub = { hub: this.#link?.hub ?? '', why, at: this.#env.now() };
     this.#outstanding.hubLost(why);
     this.#setState('reconnecting');
     this.#log({ level: 'warn', message: `${why}; looking for another` });
@@ -214,12 +240,19 @@ export class Session {
 
   async #reconnect(why: string): Promise<void> {
     let last = 'none answered';
-    const giveUp = (): void => this.#end('lost', lostError(`${why}, and no other was found within ${RECONNECT_MS} ms: ${last}`));
-    const stop = this.#env.timer(RECONNECT_MS, giveUp);
+    let stop = (): void => {};
+    const giveUpLater = (): void => {
+      stop = this.#env.timer(RECONNECT_MS, () => {
+        // A page that is put aside has not looked for one.
+        if (this.#isAside) return giveUpLater();
+        this.#end('lost', lostError(`${why}, and no other was found within ${RECONNECT_MS} ms: ${last}`));
+      });
+    };
+    giveUpLater();
     try {
       for (let times = 1; !this.#over; times *= 2) {
         try {
-          return await this.#connect(Math.min(times * ATTEMPT_MS, HELLO_DEADLINE_MS));
+          return await this.#connect(Math.min(times * ATTEMPT_MS, HELLO_MS));
         } catch (error) {
           if (!PASSING.includes((error as HubError).code)) return this.#end('failed', error as HubError);
           last = reason(error);
@@ -231,32 +264,31 @@ export class Session {
     }
   }
 
-  /** Once more, where it was a hub's farewell that was met. */
-  async #connectAfter(error: HubError): Promise<void> {
-    if (!OVER.includes(error.code)) throw error;
-    await this.#pause(FAREWELL_MS);
-    await this.#connect(HELLO_DEADLINE_MS);
-  }
-
-  /** Until `ms` have passed, or the session is over. */
+  /** Until `ms` have passed, the page is back from where it was put aside, or the session is over. */
   #pause(ms: number): Promise<void> {
     return new Promise(resolve => {
       const { signal } = this.#life;
-      const stop = this.#env.timer(ms, () => { signal.removeEventListener('abort', over); resolve() });
-      const over = (): void => { stop(); resolve() };
-      signal.addEventListener('abort', over);
+      const end = (): void => { stop(); signal.removeEventListener('abort', end); resolve(); };
+      const stop = this.#env.timer(ms, end);
+      signal.addEventListener('abort', end);
+      this.#wake = end;
     });
   }
 
-  /** Takes the lock by whose release the hub learns that this tab is gone. Answers its name, or '' where there are no locks. */
-  #holdLock(name: string): Promise<string> {
-    const { locks } = this.#env;
-    if (!locks) return Promise.resolve('');
-    return new Promise((resolve, reject) => {
-      const over = new Promise<void>(release => this.#life.signal.addEventListener('abort', () => { release(); reject(this.#over) }));
-      locks.request(name, () => { resolve(name); return over })
-        .catch(cause => reject(new HubError('HUB_UNSUPPORTED', `the browser refused this tab a Web Lock: ${reason(cause)}`, { cause })));
-    });
+  #pageIs(event: PageEvent): void {
+    if (event === 'visibility' || event === 'storage') return;
+    this.#isAside = event === 'hide' || event === 'freeze';
+    if (event === 'show') this.#comeBack();
+    if (!this.#isAside) this.#wake();
+  }
+
+  /** In the cache a page may have lost its lock without a word, and with it the hub's attention: it says hello once more. */
+  #comeBack(): void {
+    const why = 'the page was put aside and is back';
+    this.#lock.renew(lostError(why));
+    // Where none is ready, the attempt under way fails by this and is made again.
+    this.#link?.close(lostError(why));
+    if (this.#ready) this.#lost(why, true);
   }
 
   /** Sends a message that wants no reply; one for a hub that is gone is of no use to the next. */
@@ -282,7 +314,10 @@ export class Session {
     this.#ready = false;
     this.#outstanding.end(error);
     this.#life.abort();
+    this.#stopListening();
+    this.#lock.release(error);
     this.#link?.close(error);
+    this.#route.close();
     this.#setState(state);
   }
 

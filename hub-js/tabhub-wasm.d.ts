@@ -14,6 +14,7 @@ declare module 'tabhub-wasm' {
   export interface Shell {
     panicked(message: string): void;
     ended(): void;
+    destroy(): void;
     closed(port: MessagePort): void;
     run(fiber: number): void;
     turn(): void;
@@ -25,6 +26,8 @@ declare module 'tabhub-wasm' {
     connect(port: MessagePort): void;
     ran(fiber: number): void;
     turn(): void;
+    finish(): void;
+    gone(port: MessagePort): void;
   }
 }
 

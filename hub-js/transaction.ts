@@ -27,7 +27,19 @@ export class Transaction extends Queries {
 
 /** Runs `work` inside a transaction: commits when it resolves, rolls back when it throws and throws the same. */
 export async function runTransaction<T>(session: Session, work: (tx: Transaction) => T | Promise<T>, options?: TransactionOptions): Promise<T> {
-  const { mode = 'immediate', timeout = IDLE_TIMEOUT_MS, signal, durability } = checkOptions(options, KNOWN.transaction, 'transaction');
+  const { retries = 0, ...checked } = checkOptions(options, KNOWN.transaction, 'transaction');
+  for (let retried = 0; ; retried++) {
+    try {
+      return await runOnce(session, work, checked);
+    } catch (error) {
+      const isLost = error instanceof HubError && error.code === 'HUB_TRANSACTION_LOST' && error.outcome === 'not-applied';
+      if (!isLost || retried >= retries) throw error;
+    }
+  }
+}
+
+async function runOnce<T>(session: Session, work: (tx: Transaction) => T | Promise<T>, options: TransactionOptions): Promise<T> {
+  const { mode = 'immediate', timeout = IDLE_TIMEOUT_MS, signal, durability } = options;
   if (typeof work !== 'function') throw new HubError('HUB_BAD_REQUEST', 'transaction: the first argument must be an async function');
   const about: ExchangeOptions = { what: 'transaction', writes: false, signal };
   const { tx, link } = await begin(session, { begin: { mode, timeout: Math.ceil(timeout) } }, about);

@@ -1,16 +1,24 @@
 /**
  * The hub's worker script, built into one classic file: a SharedWorker, or a dedicated worker that gets its ports in
- * `{ connect: port }` messages. It loads hub.wasm, starts the host (`src/web`) and hands it the ports; what goes wrong here
- * (a load that fails, a panic, an uncaught error) is told to every tab. It never reads what a tab says: that is the hub's.
+ * `{ connect: port }` messages. It makes sure that no other worker has the database (`ownership.ts`), loads hub.wasm, starts the host
+ * (`src/web`) and hands it the ports, those of tabs that come over BroadcastChannel too (`transport/switchboard.ts`); what goes wrong here
+ * (a load that fails, a panic, an uncaught error) is told to every tab. It never reads what a tab asks of the hub.
  */
 import init, { Host } from 'tabhub-wasm';
 import { startFibers, type Fibers, type Jspi } from './fibers.js';
-import type { Body, Response as Reply, WireError } from './protocol.js';
+import { loadModule, messageOf } from './loading.js';
+import { Ownership } from './ownership.js';
+import { databaseOf, hubLock, type Body, type Response as Reply, type WireError } from './protocol.js';
+import { readMessage, type Message } from './transport/messages.js';
+import { Switchboard } from './transport/switchboard.js';
+import { ABOUT } from './version.js';
 
 /** What this file uses of a worker's global scope; `lib: DOM` knows only windows. */
 interface WorkerScope {
   readonly name: string;
   readonly location: Location;
+  /** A dedicated worker's only: to the page that started it. */
+  postMessage?(message: Message): void;
   close(): void;
   addEventListener(type: 'connect' | 'message', listener: (event: MessageEvent) => void): void;
   addEventListener(type: 'error', listener: (event: ErrorEvent) => void): void;
@@ -29,51 +37,131 @@ interface Parameters {
   steps: number | undefined;
 }
 
-const NAME_PREFIX = 'tabhub:';
-/** Less than the 10 s within which `open` promises to name what did not load. */
-const ANSWER_MS = 9_000;
-const LOAD_MS = 60_000;
-/** How long a failed worker tells those who still come; then it ends, so that the next `open` gets a fresh one. */
+/** How long a failed worker tells those who still come; then it ends. */
 const FAREWELL_MS = 1_000;
+/** How often the tabs are shown a sign of life until there is a hub. */
+const STARTING_MS = 1_000;
+/** How often the page that hosts this worker is woken: its own timers may be throttled. */
+const TICK_MS = 400;
+/**
+ * The longest that an owner of the database may be silent; where it cannot suspend a statement, nearly as long as a tab looks for a hub: the
+ * tabs that come from it have waited before.
+ */
+const PATIENCE_MS = { yields: 3_000, runs: 25_000 };
+/** How long a deletion may take: whatever else has the database open is asked to let go of it. */
+const DELETE_MS = 10_000;
 
 const scope = globalThis as unknown as WorkerScope;
+const { navigator: { locks } } = globalThis as { navigator: Partial<Pick<Navigator, 'locks'>> };
 const [seed = 0n, unique = 0n] = crypto.getRandomValues(new BigUint64Array(2));
 const instance = unique.toString(36);
 /** Every port that is open, whether the host has it yet or not. */
 const ports = new Set<MessagePort>();
+let parameters: Parameters | undefined;
+let ownership: Ownership | undefined;
+let switchboard: Switchboard | undefined;
+let isStarting = false;
+let isOver = false;
 let host: Host | undefined;
 let failure: WireError | undefined;
 
 scope.addEventListener('connect', (event) => take(event.ports[0]));
-scope.addEventListener('message', (event) => take(event.data?.connect));
+scope.addEventListener('message', (event) => readMessage(event.data)?.tabhub === 'end' ? leave() : take(event.data?.connect));
 scope.addEventListener('error', (event) => report(event.error, event.message));
 scope.addEventListener('unhandledrejection', (event) => report(event.reason, String(event.reason)));
+if (scope.postMessage) setInterval(() => scope.postMessage?.({ tabhub: 'tick' }), TICK_MS);
 void start();
 
 function take(port: unknown): void {
   if (!(port instanceof MessagePort)) return console.warn('tabhub: ignored a message to the worker without { connect: port }');
   ports.add(port);
-  if (failure) post(port, { fatal: failure });
-  else host?.connect(port);
+  port.addEventListener('message', ({ data }) => {
+    if (readMessage(data)?.tabhub === 'ping') port.postMessage({ tabhub: 'pong', hub: instance });
+  });
+  if (failure) return post(port, { fatal: failure });
+  showLife(port);
+  if (host) host.connect(port);
+  else void start();
 }
 
+function showLife(port: MessagePort): void {
+  port.postMessage({ tabhub: 'starting', hub: instance, yields: yields() });
+}
+
+/** Whether a long statement can be suspended to answer others. */
+function yields(): boolean {
+  return Boolean(WebAssembly.Suspending) && parameters?.jspi !== 'off';
+}
+
+/** Until there is a hub here, or the ports have been led to where there is one. Whoever comes later starts it once more. */
 async function start(): Promise<void> {
-  if (!scope.name.startsWith(NAME_PREFIX)) {
-    return fail('HUB_LOAD_FAILED', `${scope.location.href} must be started under the name "${NAME_PREFIX}<database>", not "${scope.name}"`, 'not-applied');
-  }
-  let parameters: Parameters;
-  let fibers: Fibers;
+  if (isStarting || failure) return;
+  isStarting = true;
+  const life = setInterval(() => ports.forEach(showLife), STARTING_MS);
   try {
+    const database = databaseOf(scope.name);
+    if (database === undefined) throw new Error(`${scope.location.href} must be started by the tabhub script of its own version, not under the name "${scope.name}"`);
     parameters = readParameters(new URL(scope.location.href));
-    fibers = await loadHub(parameters);
+    ports.forEach(showLife);
+    ownership ??= makeOwnership(database);
+    const owner = await ownership.take();
+    if (owner !== undefined) leadAway(owner);
+    else await startHub(database, parameters);
   } catch (error) {
-    return fail('HUB_LOAD_FAILED', messageOf(error), 'not-applied');
+    fail('HUB_LOAD_FAILED', messageOf(error), 'not-applied');
+  } finally {
+    clearInterval(life);
+    isStarting = false;
   }
+}
+
+function openChannel(name: string): BroadcastChannel {
+  return new BroadcastChannel(name);
+}
+
+function makeOwnership(database: string): Ownership {
+  return new Ownership({
+    database,
+    hub: instance,
+    about: ABOUT,
+    locks,
+    channel: typeof BroadcastChannel === 'undefined' ? undefined : openChannel(`tabhub:${database}`),
+    patienceMs: yields() ? PATIENCE_MS.yields : PATIENCE_MS.runs,
+    onAsked: () => host ? host.finish() : fail('HUB_REPLACED', 'a newer version of tabhub takes over this database', 'not-applied'),
+    onStolen: () => fail('HUB_FENCED', 'this hub was silent for so long that another one took its place', 'unknown'),
+  });
+}
+
+/** The page that hosts this worker wants it no more. What has failed ends by itself, once it has told all tabs. */
+function leave(): void {
+  if (isOver) return;
+  ownership?.release();
+  scope.close();
+}
+
+function leadAway(hub: string): void {
+  const away: Message = { tabhub: 'elsewhere', hub };
+  for (const port of ports) port.postMessage(away);
+  ports.clear();
+  scope.postMessage?.(away);
+}
+
+async function startHub(database: string, parameters: Parameters): Promise<void> {
+  await holdForLife(hubLock(database, instance));
+  if (typeof BroadcastChannel !== 'undefined') {
+    switchboard = new Switchboard({ database, hub: instance, about: ABOUT, hasLocks: Boolean(locks), channel: openChannel, accept: take, gone: port => host?.gone(port) });
+  }
+  scope.postMessage?.({ tabhub: 'hosting', hub: instance });
+  const fibers = await loadHub(parameters);
   const { slice_ms, steps } = parameters;
-  host = Host.start(scope.name.slice(NAME_PREFIX.length), instance, seed, fibers.suspend, slice_ms, steps, {
+  host = Host.start(database, instance, seed, fibers.suspend, slice_ms, steps, {
     panicked: (message: string) => fail('HUB_PANICKED', message, 'unknown'),
     ended: endSoon,
-    closed: (port: MessagePort) => ports.delete(port),
+    closed(port: MessagePort) {
+      ports.delete(port);
+      switchboard?.closed(port);
+    },
+    destroy: () => void destroy(database),
     run: fibers.run,
     turn: fibers.turn,
   });
@@ -93,40 +181,37 @@ function readParameters({ href, searchParams }: URL): Parameters {
   return { wasm, jspi, slice_ms: Number(slice_ms), steps: Number(steps) };
 }
 
+/** By its release the tabs learn that this worker is dead. */
+function holdForLife(name: string): Promise<void> {
+  if (!locks) {
+    console.warn('tabhub: no Web Locks here, so the hub does not notice at once when a tab dies, nor the tabs when the hub does');
+    return Promise.resolve();
+  }
+  return new Promise((held, reject) => {
+    locks.request(name, () => {
+      held();
+      return new Promise(() => {});
+    }).catch(reject);
+  });
+}
+
 async function loadHub({ wasm, jspi }: Parameters): Promise<Fibers> {
   try {
-    const exports = await init({ module_or_path: await load(wasm) });
+    const module = await loadModule(wasm, message => tell({ log: { level: 'warn', message } }));
+    const exports = await init({ module_or_path: module });
     return await startFibers(exports, jspi, { ran: (id) => host?.ran(id), turn: () => host?.turn() });
   } catch (error) {
     throw new Error(`the hub cannot load ${wasm}: ${messageOf(error)}`);
   }
 }
 
-async function load(url: string): Promise<WebAssembly.Module> {
-  const abort = new AbortController();
-  const within = (ms: number, what: string) => setTimeout(() => abort.abort(new Error(`${what} within ${ms / 1000} s`)), ms);
-  const answer = within(ANSWER_MS, 'no answer');
-  const whole = within(LOAD_MS, 'not loaded');
-  try {
-    const response = await fetch(url, { signal: abort.signal });
-    clearTimeout(answer);
-    if (!response.ok) throw new Error(`HTTP ${response.status} ${response.statusText}`);
-    return await compile(url, response);
-  } finally {
-    clearTimeout(answer);
-    clearTimeout(whole);
-  }
-}
-
-async function compile(url: string, response: Response): Promise<WebAssembly.Module> {
-  const type = response.headers.get('content-type') ?? 'of no type';
-  if (/^application\/wasm$/i.test(type)) return WebAssembly.compileStreaming(response);
-  const bytes = await response.arrayBuffer();
-  const module = await WebAssembly.compile(bytes).catch((error: unknown) => {
-    throw new Error(`what came is no WebAssembly (${type}): ${messageOf(error)}`);
-  });
-  tell({ log: { level: 'warn', message: `${url} is served as ${type}; as application/wasm it would compile while it loads` } });
-  return module;
+/** The host has let go of its storage. */
+async function destroy(database: string): Promise<void> {
+  const late = setTimeout(() => fail('HUB_STORAGE', `the database was not deleted within ${DELETE_MS} ms: something else has it open`, 'unknown'), DELETE_MS);
+  const request = indexedDB.deleteDatabase(`tabhub:${database}`);
+  request.onsuccess = () => fail('HUB_DELETED', 'the database was deleted; open it again to begin a new one', 'not-applied');
+  request.onerror = () => fail('HUB_STORAGE', `the database could not be deleted: ${messageOf(request.error)}`, 'unknown');
+  request.addEventListener('success', () => clearTimeout(late));
 }
 
 /** An error that nobody caught. */
@@ -153,8 +238,16 @@ function fail(code: string, message: string, outcome: WireError['outcome']): voi
   endSoon();
 }
 
+/** The hub is over: the next one may have the database at once, and those who still come are told for a while. */
 function endSoon(): void {
-  setTimeout(() => scope.close(), FAREWELL_MS);
+  isOver = true;
+  switchboard?.retire();
+  ownership?.release();
+  setTimeout(() => {
+    switchboard?.close();
+    scope.postMessage?.({ tabhub: 'ended' });
+    scope.close();
+  }, FAREWELL_MS);
 }
 
 function tell(body: Body): void {
@@ -169,8 +262,4 @@ function post(port: MessagePort, body: Body): void {
   new DataView(frame.buffer).setUint32(0, header.length, true);
   frame.set(header, 4);
   port.postMessage(frame.buffer);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

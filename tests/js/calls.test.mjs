@@ -264,7 +264,7 @@ test('an answer in time leaves no timer behind', async t => {
   const world = createWorld(t, answerTwo);
   const db = await world.open();
   await db.all('SELECT 1', [], { timeout: 300 });
-  assert.equal(world.timers.size, 0);
+  assert.equal(world.deadlines(), 0);
 });
 
 test('without Web Locks every call has a deadline', async t => {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { BlockReader, ROOT, ValueBlock, decodeResponse, encodeRequest, rawPart } from './client.mjs';
+import { BlockReader, FORMAT, PROTOCOL_VERSION, ROOT, ValueBlock, decodeResponse, encodeRequest, rawPart } from './client.mjs';
 import { tag } from './wire.mjs';
 
 const folder = join(ROOT, 'tests/wire_golden');
@@ -23,6 +23,13 @@ const parts = values => typeof values === 'string' ? [rawPart(Buffer.from(values
 test('there are golden frames of both directions', () => {
   assert.ok(frames.filter(frame => frame.direction === 'request').length >= 15);
   assert.ok(frames.filter(frame => frame.direction === 'response').length >= 12);
+});
+
+// The hub's test holds its constants to the same frames.
+test('the golden hello and welcome are of this build', () => {
+  const { hello } = frames.find(({ name }) => name === 'hello').header.op;
+  const { welcome } = frames.find(({ name }) => name === 'welcome').header.body;
+  for (const { protocol, format } of [hello, welcome]) assert.deepEqual({ protocol, format }, { protocol: PROTOCOL_VERSION, format: FORMAT });
 });
 
 for (const { name, direction, header, values, hex } of frames) {

@@ -15,7 +15,7 @@ test('close says goodbye, lets go of everything and is final', async t => {
   await settle();
   assert.equal(world.locks.isHeld('tabhub:app.db:tab:client-1'), false);
   assert.ok(world.portClosed);
-  assert.equal(world.timers.size, 0);
+  assert.equal(world.deadlines(), 0);
   for (const call of [db.query('X'), db.exec('X'), db.batch([]), db.iterate('X').next(), db.transaction(() => 1), db.metrics(), db.export(), db.import(new ArrayBuffer(1)), db.prepare('X').all()]) {
     await rejects(call, 'HUB_CLOSED');
   }
@@ -75,11 +75,11 @@ test('a fatal message fails everything with its error', async t => {
   const db = await world.open();
   const write = db.run('INSERT INTO t VALUES (1)');
   await world.hub.take('query');
-  world.hub.reply(0, { fatal: { code: 'HUB_PANICKED', message: 'assertion failed', outcome: 'unknown' } });
-  const error = await rejects(write, 'HUB_PANICKED', 'unknown');
+  world.hub.reply(0, { fatal: { code: 'HUB_CORRUPT', message: 'the header is damaged', outcome: 'unknown' } });
+  const error = await rejects(write, 'HUB_CORRUPT', 'unknown');
   assert.equal(error.sql, 'INSERT INTO t VALUES (1)');
   assert.equal(db.status.state, 'failed');
-  await rejects(db.all('SELECT 1'), 'HUB_PANICKED', 'not-applied');
+  await rejects(db.all('SELECT 1'), 'HUB_CORRUPT', 'not-applied');
 });
 
 test('a refusal that names no request fails the session: no call may wait for ever', async t => {

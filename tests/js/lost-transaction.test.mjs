@@ -86,3 +86,25 @@ test('a rollback that the hub takes with it is done: what the work threw comes o
   await fail(world, { hello() {} });
   await assert.rejects(within(work, 'the rollback'), error => error === mine);
 });
+
+test('a lost transaction is run again as often as it is told to, from the start', async t => {
+  for (const [retries, hubs, runs] of [[0, 1, 1], [2, 2, 3], [2, 5, 3]]) {
+    let died = 0;
+    const dies = ({ id }, hub) => died++ < hubs ? hub.die() : TRANSACTION.query({ id }, hub);
+    const world = createWorld(t, { ...TRANSACTION, query: dies });
+    const db = await world.open();
+    let ran = 0;
+    const work = later(db.transaction(async tx => { ran++; await tx.run('INSERT'); return 'done'; }, { retries }));
+    if (hubs <= retries) assert.equal(await within(work, 'the transaction'), 'done');
+    else await rejects(work, 'HUB_TRANSACTION_LOST', 'not-applied');
+    assert.equal(ran, runs);
+  }
+});
+
+test('an error of the function is no reason to run it again', async t => {
+  const world = createWorld(t, TRANSACTION);
+  const db = await world.open();
+  let ran = 0;
+  await assert.rejects(db.transaction(() => { ran++; throw new Error('mine'); }, { retries: 5 }), /mine/);
+  assert.equal(ran, 1);
+});

@@ -2,18 +2,18 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BUILD, PROTOCOL_VERSION, ROOT } from './client.mjs';
-import { FakeLocks, createWorld, rejects, settle, test } from './world.mjs';
+import { BUILD, FORMAT, PROTOCOL_VERSION, ROOT, workerName } from './client.mjs';
+import { FakeLocks, createWorld, later, rejects, settle, test } from './world.mjs';
 
 test('hello says who the tab is and what it wants', async t => {
   const world = createWorld(t);
   await world.open({ persistence: 'preferred', durability: 'relaxed' });
   const hello = await world.hub.take('hello');
   assert.deepEqual(hello.op.hello, {
-    protocol: PROTOCOL_VERSION, client: 'client-1', lock: 'tabhub:app.db:tab:client-1', build: BUILD, persistence: 'preferred', durability: 'relaxed',
+    protocol: PROTOCOL_VERSION, format: FORMAT, client: 'client-1', lock: 'tabhub:app.db:tab:client-1', build: BUILD, persistence: 'preferred', durability: 'relaxed',
   });
   assert.ok(hello.id > 0);
-  assert.deepEqual(world.connects, [{ url: 'https://app.example/lib/hub.js', workerName: 'tabhub:app.db', again: false }]);
+  assert.deepEqual(world.connects, [{ url: 'https://app.example/lib/hub.js', workerName: workerName('app.db', 0) }]);
 });
 
 test('the build told in hello is the version of the package', () => {
@@ -38,7 +38,7 @@ test('status tells what the hub is', async t => {
   const world = createWorld(t, { hello: (request, hub) => hub.welcome(request, { persistence: 'memory' }) });
   const db = await world.open();
   assert.equal(db.name, 'app.db');
-  assert.deepEqual(db.status, { state: 'open', mode: 'shared', hub: 'hub-1', epoch: 7, persistence: 'memory', storage: 'ok', version: '0.1.0', sqlite: '3.53.4' });
+  assert.deepEqual(db.status, { state: 'open', mode: 'shared', role: 'client', hub: 'hub-1', epoch: 7, persistence: 'memory', storage: 'ok', version: '0.1.0', sqlite: '3.53.4' });
 });
 
 test('workerUrl and wasmUrl are resolved against the page, and the worker is told of the wasm', async t => {
@@ -50,10 +50,13 @@ test('workerUrl and wasmUrl are resolved against the page, and the worker is tol
   assert.equal(url.searchParams.get('wasm'), 'https://app.example/cdn/hub%20v2.wasm');
 });
 
-test('a worker script that cannot be loaded fails the open at once and is named', async t => {
+test('a worker script that cannot be loaded, under another name either, fails the open at once and is named', async t => {
   const world = createWorld(t, { hello() {} });
   const opening = world.open();
   await settle();
+  world.receiver.loadFailed();
+  await settle();
+  assert.deepEqual(world.connects.map(connect => connect.workerName), [0, 1].map(generation => workerName('app.db', generation)), 'the first may be taken by others, on other terms');
   world.receiver.loadFailed();
   const error = await rejects(opening, 'HUB_LOAD_FAILED');
   assert.match(error.message, /https:\/\/app\.example\/lib\/hub\.js/);
@@ -76,19 +79,33 @@ test('a wasm that cannot be loaded comes as fatal and fails the open', async t =
 test('a hub that stays silent fails the open after ten seconds, naming the worker', async t => {
   const world = createWorld(t, { hello() {} });
   const opening = world.open();
-  await world.hub.take('hello');
-  world.advance(9_999);
+  for (const ms of [3_000, 3_000, 3_999]) {
+    await settle();
+    world.advance(ms);
+  }
+  await settle();
+  assert.deepEqual(world.connects.map(connect => connect.workerName), [0, 0, 1].map(generation => workerName('app.db', generation)), 'twice silent is wedged');
   assert.equal(world.portClosed, undefined);
   world.advance(1);
   const error = await rejects(opening, 'HUB_LOAD_TIMEOUT');
-  assert.match(error.message, /10000 ms.*hello.*https:\/\/app\.example\/lib\/hub\.js/);
+  assert.match(error.message, /4000 ms.*hello.*https:\/\/app\.example\/lib\/hub\.js/);
+});
+
+test('a worker that shows signs of life is waited for, up to a minute', async t => {
+  const world = createWorld(t, { hello() {} });
+  const opening = later(world.open());
+  for (; world.now < 60_000; world.advance(1_000), await settle()) world.receiver.message({ tabhub: 'starting', hub: 'hub-1', yields: true });
+  assert.match((await rejects(opening, 'HUB_LOAD_TIMEOUT')).message, /60000 ms/);
+  assert.equal(world.connects.length, 1);
 });
 
 test('a tab lock that is never granted fails the open after ten seconds, saying so', async t => {
   const world = createWorld(t, {}, { locks: { request: () => new Promise(() => {}) } });
   const opening = world.open();
-  await settle();
-  world.advance(10_000);
+  for (const ms of [3_000, 3_000, 4_000]) {
+    await settle();
+    world.advance(ms);
+  }
   assert.match((await rejects(opening, 'HUB_LOAD_TIMEOUT')).message, /Web Lock/);
 });
 
@@ -103,24 +120,21 @@ test('an error in answer to hello is the error of open', async t => {
   assert.deepEqual(world.locks.names(), []);
 });
 
-test("an open that meets a failed hub's farewell waits for the fresh one", async t => {
-  let hellos = 0;
-  const over = { code: 'HUB_FENCED', message: 'another hub took the database', outcome: 'not-applied' };
-  const world = createWorld(t, { hello: (request, hub) => ++hellos === 1 ? hub.reply(0, { fatal: over }) : hub.welcome(request) });
-  const opening = world.open();
-  await settle();
-  world.advance(1_500);
-  assert.equal((await opening).status.state, 'open');
-  assert.equal(hellos, 2);
+test("an open that meets a failed hub's farewell goes to the next worker", async t => {
+  for (const code of ['HUB_FENCED', 'HUB_REPLACED', 'HUB_DELETED']) {
+    let hellos = 0;
+    const over = { code, message: 'this hub is over', outcome: 'not-applied' };
+    const world = createWorld(t, { hello: (request, hub) => ++hellos === 1 ? hub.reply(0, { fatal: over }) : hub.welcome(request) });
+    assert.equal((await world.open()).status.state, 'open');
+    assert.deepEqual(world.connects.map(connect => connect.workerName), [0, 1].map(generation => workerName('app.db', generation)));
+  }
 });
 
 test('a hub that is over again and again is the error of open', async t => {
   const over = { code: 'HUB_POISONED', message: 'storage is gone', outcome: 'unknown' };
   const world = createWorld(t, { hello: (_, hub) => hub.reply(0, { fatal: over }) });
-  const opening = world.open();
-  await settle();
-  world.advance(1_500);
-  await rejects(opening, 'HUB_POISONED', 'unknown');
+  await rejects(world.open(), 'HUB_POISONED', 'unknown');
+  assert.equal(world.connects.length, 3);
 });
 
 test('a hub of another protocol is refused', async t => {
@@ -136,7 +150,7 @@ test('where tabhub cannot run, open says what is missing', async t => {
 
 for (const [options, offender] of [
   [{ durabilty: 'strict' }, 'durabilty'], [{ cacheBytes: 1000 }, 'cacheBytes'], [{ cacheBlocks: 1.5 }, 'cacheBlocks'], [{ cacheBytes: 2 ** 24, cacheBlocks: 100 }, 'cacheBlocks'], [{ durability: 'eventual' }, 'durability'], [{ persistence: true }, 'persistence'],
-  [{ workerUrl: 7 }, 'workerUrl'], [{ wasmUrl: '' }, 'wasmUrl'], [{ workerUrl: 'https://[' }, 'workerUrl'], [{ onLog: 'console' }, 'onLog'],
+  [{ workerUrl: 7 }, 'workerUrl'], [{ wasmUrl: '' }, 'wasmUrl'], [{ workerUrl: 'https://[' }, 'workerUrl'], [{ onLog: 'console' }, 'onLog'], [{ onOutdated: true }, 'onOutdated'], [{ mode: 'dedicated' }, 'mode'],
   ['strict', 'object'], [null, 'object'], [{ toString: 1 }, "no option 'toString'"],
 ]) {
   test(`open refuses the options ${JSON.stringify(options)} and names the offender`, async t => {

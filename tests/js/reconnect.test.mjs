@@ -1,6 +1,6 @@
 /** From a hub that is lost to the next: how it is noticed, who is asked, for how long, and how it ends. */
 import assert from 'node:assert/strict';
-import { BUILD, PROTOCOL_VERSION } from './client.mjs';
+import { BUILD, FORMAT, PROTOCOL_VERSION, workerName } from './client.mjs';
 import { TRANSACTION, answer, fail, sent, states } from './failover.mjs';
 import { FakeLocks, createWorld, later, rejects, settle, test, within } from './world.mjs';
 
@@ -16,20 +16,20 @@ test('after the death of its hub a client says hello to the next with the same i
   assert.equal(db.status.epoch, 8);
   const hello = await world.hub.take('hello');
   assert.deepEqual(hello.op.hello, {
-    protocol: PROTOCOL_VERSION, client: 'client-1', lock: 'tabhub:app.db:tab:client-1', build: BUILD, persistence: 'required', durability: 'relaxed', resume: { since: 40, last: 2, epoch: 7 },
+    protocol: PROTOCOL_VERSION, format: FORMAT, client: 'client-1', lock: 'tabhub:app.db:tab:client-1', build: BUILD, persistence: 'required', durability: 'relaxed', resume: { since: 40, last: 2, epoch: 7 },
   });
   assert.equal(hello.id, 1, 'smaller than the id of whatever is sent again');
   assert.deepEqual(await db.all('SELECT 1'), []);
-  assert.deepEqual(world.connects, [false, true].map(again => ({ url: 'https://app.example/lib/hub.js', workerName: 'tabhub:app.db', again })));
-  assert.deepEqual(world.logs.map(({ level, message }) => [level, message]), [['warn', 'the hub is gone; looking for another'], ['info', 'going on with hub hub-2']]);
-  assert.equal(world.timers.size, 0);
+  assert.deepEqual(world.connects, [0, 1].map(generation => ({ url: 'https://app.example/lib/hub.js', workerName: workerName('app.db', generation) })));
+  assert.deepEqual(world.logs.map(({ level, message }) => [level, message]), [['warn', 'the hub is gone; looking for another'], ['info', 'going on with hub hub-2 after 0 ms']]);
+  assert.equal(world.deadlines(), 0);
 });
 
 test("the first welcome's commit is told to every later hub", async t => {
   const world = createWorld(t, answer);
   await world.open();
   for (const commit of [50, 60]) await fail(world, { hello: (request, hub) => hub.welcome(request, { commit }) });
-  assert.deepEqual(world.hubs.map(({ received: [hello] }) => hello.op.hello.resume), [undefined, { since: 40, last: 0, epoch: 7 }, { since: 40, last: 0, epoch: 7 }]);
+  assert.deepEqual(world.hubs.map(({ received: [hello] }) => hello.op.hello.resume), [undefined, { since: 40, last: 0, epoch: 7 }, { since: 40, last: 0, epoch: 8 }]);
 });
 
 test("the tab's lock is held throughout", async t => {
@@ -82,6 +82,10 @@ test('attempts are made at once, then after 250 ms and ever longer pauses; after
     attempt += 1;
     world.receiver.loadFailed();
     await settle();
+    // Once more, under another name.
+    world.receiver.loadFailed();
+    attempt += 1;
+    await settle();
   }
   assert.deepEqual(attempts, [0, 250, 750, 1_750, 3_750, 7_750, 15_750]);
   assert.deepEqual(seen, ['reconnecting hub-1', 'lost hub-1']);
@@ -90,7 +94,7 @@ test('attempts are made at once, then after 250 ms and ever longer pauses; after
   for (const call of waiting) await rejects(call, 'HUB_LOST', 'not-applied');
   await rejects(db.run('INSERT 3'), 'HUB_LOST', 'not-applied');
   await settle();
-  assert.deepEqual([world.timers.size, world.locks.isHeld('tabhub:app.db:tab:client-1'), world.portClosed], [0, false, true]);
+  assert.deepEqual([world.deadlines(), world.locks.isHeld('tabhub:app.db:tab:client-1'), world.portClosed], [0, false, true]);
   await db.close();
   assert.equal(db.status.state, 'closed');
 });
@@ -123,7 +127,7 @@ test('a hub that answers hello too late is not listened to', async t => {
   silent.welcome({ id: 1 });
   await settle();
   assert.deepEqual([db.status.state, db.status.hub], ['open', 'hub-3']);
-  assert.equal(world.timers.size, 0);
+  assert.equal(world.deadlines(), 0);
 });
 
 test('a connection that the page takes away is made anew, even to the same hub; what was open on it is gone', async t => {
@@ -137,20 +141,20 @@ test('a connection that the page takes away is made anew, even to the same hub; 
   await settle();
   world.script.query = answer.query;
   world.script.hello = (request, hub) => { hub.instance = 'hub-1'; hub.welcome(request); };
-  world.receiver.cut();
+  world.receiver.cut('the page took the connection away');
   assert.equal((await within(write, 'the write')).changes, 0);
   assert.deepEqual(seen, ['reconnecting hub-1', 'open hub-1']);
   go();
   await rejects(work, 'HUB_TRANSACTION_LOST', 'not-applied');
   assert.deepEqual(sent(world.hub).map(([, kind]) => kind), ['hello', 'query']);
-  assert.match(world.logs[0].message, /took away/);
+  assert.match(world.logs[0].message, /took the connection away/);
 });
 
 test('a connection that is taken away before its welcome is one more attempt', async t => {
   const world = createWorld(t, answer);
   const db = await world.open();
   await fail(world, { hello() {} });
-  world.receiver.cut();
+  world.receiver.cut('the page took the connection away');
   await settle();
   world.script.hello = (request, hub) => hub.welcome(request);
   world.advance(250);
@@ -196,18 +200,54 @@ test('a next hub that cannot be worked with fails the session with its reason', 
     assert.equal(db.status.state, 'failed');
     await rejects(write, code, 'unknown');
     await rejects(read, code, 'not-applied');
-    assert.equal(world.timers.size, 0);
+    assert.equal(world.deadlines(), 0);
   }
 });
 
-test('a fatal message of the next hub, once it is welcome, ends the session as ever', async t => {
+test('a hub that gives up is as good as dead: the next one goes on', async t => {
+  for (const code of ['HUB_PANICKED', 'HUB_FENCED', 'HUB_REPLACED', 'HUB_POISONED']) {
+    const world = createWorld(t);
+    const db = await world.open();
+    const write = later(db.run('INSERT 1'));
+    await world.hub.take('query');
+    Object.assign(world.script, answer);
+    world.hub.reply(0, { fatal: { code, message: 'no more', outcome: 'unknown' } });
+    await within(write, 'the write');
+    assert.equal(db.status.hub, 'hub-2');
+    assert.match(world.logs[0].message, new RegExp(`no more.*${code}`));
+  }
+});
+
+test('a database that was deleted is not silently begun anew', async t => {
   const world = createWorld(t);
   const db = await world.open();
-  await fail(world);
-  world.hub.reply(0, { fatal: { code: 'HUB_PANICKED', message: 'x', outcome: 'unknown' } });
+  world.hub.reply(0, { fatal: { code: 'HUB_DELETED', message: 'x', outcome: 'not-applied' } });
   await settle();
+  assert.deepEqual([db.status.state, world.connects.length], ['failed', 1]);
+  await rejects(db.all('SELECT 1'), 'HUB_DELETED');
+});
+
+test('a database that was deleted and begun anew under its tabs is not taken for theirs', async t => {
+  const world = createWorld(t, answer);
+  const db = await world.open();
+  const write = later(db.run('INSERT 1'));
+  await fail(world, { hello: (request, hub) => hub.welcome(request, { epoch: 7 }) });
   assert.equal(db.status.state, 'failed');
-  await rejects(db.all('SELECT 1'), 'HUB_PANICKED');
+  await rejects(db.all('SELECT 1'), 'HUB_DELETED');
+  assert.equal(world.hub.has('query'), false, 'nothing is written into it');
+  await write.catch(() => {});
+});
+
+test('each change of hub is told, with the reason and the time it took', async t => {
+  const world = createWorld(t, answer);
+  const db = await world.open();
+  const events = [];
+  db.on('failover', event => events.push(event));
+  await fail(world, { hello: (_, hub) => hub.fail(1, 'HUB_STORAGE') });
+  world.script.hello = (request, hub) => hub.welcome(request);
+  world.advance(250);
+  await settle();
+  assert.deepEqual(events, [{ from: 'hub-1', to: 'hub-3', why: 'the hub is gone', ms: 250 }]);
 });
 
 test('close while there is no hub ends cleanly', async t => {
@@ -223,7 +263,7 @@ test('close while there is no hub ends cleanly', async t => {
     await rejects(write, 'HUB_CLOSED', 'unknown');
     await rejects(waiting, 'HUB_CLOSED', 'not-applied');
     await settle();
-    assert.deepEqual([seen, world.timers.size, world.locks.isHeld('tabhub:app.db:tab:client-1'), world.portClosed], [['closed hub-1'], 0, false, true]);
+    assert.deepEqual([seen, world.deadlines(), world.locks.isHeld('tabhub:app.db:tab:client-1'), world.portClosed], [['closed hub-1'], 0, false, true]);
     world.advance(60_000);
     await settle();
     assert.equal(world.connects.length, 2);
@@ -237,7 +277,7 @@ test('a close in the moment that the next hub says welcome is final', async t =>
   const { connect } = world.env;
   world.env.connect = (url, name, receiver) => connect(url, name, { ...receiver, message(data) { receiver.message(data); db.close(); } });
   await fail(world);
-  assert.deepEqual([seen, db.status.state, world.timers.size], [['reconnecting hub-1', 'closed hub-1'], 'closed', 0]);
+  assert.deepEqual([seen, db.status.state, world.deadlines()], [['reconnecting hub-1', 'closed hub-1'], 'closed', 0]);
   await rejects(db.all('SELECT 1'), 'HUB_CLOSED');
 });
 

@@ -28,7 +28,7 @@ test('iterate yields every row once, in order', async t => {
   assert.deepEqual(op.iterate, { sql: 'SELECT n FROM t WHERE n < ?', params: { count: 1 }, timeout: 100 });
   assert.deepEqual(blocks, [[{ integer: '10' }]]);
   assert.equal(world.hub.has('cancel'), false);
-  assert.equal(world.timers.size, 0);
+  assert.equal(world.deadlines(), 0);
 });
 
 test('a slow consumer holds the hub back to two chunks ahead', async t => {

@@ -1,97 +1,116 @@
-/** The browser's adapter for ports, over a page of straw: how a connection is made, made again, taken away and let go. */
+/** The browser's adapter, over a page of straw: how connections are made and let go, what is told of the page, and what a browser may lack. */
 import assert from 'node:assert/strict';
 import nodeTest from 'node:test';
-import { createContext, runInContext } from 'node:vm';
 import { browserEnvironment } from './client.mjs';
 
-/** A window with what the adapter uses of one; its buffers are of its own realm. */
-function createWindow(workers, refuse) {
-  const listeners = new Map();
-  class SharedWorker extends EventTarget {
-    constructor(url, { name }) {
+/** Sets globals of a page, and undoes it after the test. */
+function pretend(t, globals) {
+  const before = Object.entries(globals).map(([name]) => [name, Object.getOwnPropertyDescriptor(globalThis, name)]);
+  for (const [name, value] of Object.entries(globals)) Object.defineProperty(globalThis, name, { configurable: true, ...typeof value === 'function' && value.isGetter ? { get: value } : { value } });
+  t.after(() => before.forEach(([name, was]) => was ? Object.defineProperty(globalThis, name, was) : delete globalThis[name]));
+}
+
+const throwing = error => Object.assign(() => { throw error; }, { isGetter: true });
+
+class Port extends EventTarget {
+  sent = [];
+  start() {}
+  postMessage(...what) { this.sent.push(what); }
+  close() { this.isClosed = true; }
+}
+
+/** Workers that only note how they were made. */
+function pretendWorkers(t) {
+  const workers = [];
+  const kind = type => class extends EventTarget {
+    port = new Port();
+    posted = [];
+    constructor(url, options) {
       super();
-      if (refuse?.()) throw new Error('refused');
-      this.port = Object.assign(new EventTarget(), { sent: [], start() {}, postMessage(data, transfer) { this.sent.push([data, transfer]); }, close() { this.isClosed = true; } });
-      workers.push({ url, name, worker: this, port: this.port, window });
+      workers.push(Object.assign(this, { type, url, options }));
     }
-  }
-  const window = { SharedWorker, ArrayBuffer: runInContext('ArrayBuffer', createContext()), addEventListener: (type, listener) => listeners.set(type, listener), fire: type => listeners.get(type)() };
-  return window;
-}
-
-/** A page whose windows' workers are gathered. Undone after the test. */
-function createPage(t, { refuse } = {}) {
-  const page = { workers: [], frames: [], events: [] };
-  const main = createWindow(page.workers, refuse);
-  const globals = {
-    SharedWorker: main.SharedWorker,
-    document: {
-      createElement: kind => ({ kind, remove() { this.contentWindow = null; page.frames.splice(page.frames.indexOf(this), 1); } }),
-      documentElement: { append(frame) { frame.contentWindow = createWindow(page.workers, refuse); page.frames.push(frame); } },
-    },
+    postMessage(...what) { this.posted.push(what); }
+    terminate() { this.isTerminated = true; }
   };
-  Object.assign(globalThis, globals);
-  t.after(() => Object.keys(globals).forEach(name => delete globalThis[name]));
-  const receiver = { message: data => page.events.push(data), loadFailed: () => page.events.push('failed'), cut: () => page.events.push('cut') };
-  page.connect = again => browserEnvironment().connect('https://x/hub.js', 'tabhub:a', receiver, again);
-  return page;
+  pretend(t, { SharedWorker: kind('shared'), Worker: kind('dedicated') });
+  return workers;
 }
 
-const message = (port, data) => port.dispatchEvent(Object.assign(new Event('message'), { data }));
-const nextTask = () => new Promise(resolve => setTimeout(resolve, 5));
+const receiverOf = events => ({ message: data => events.push(data), loadFailed: () => events.push('failed') });
+const message = (target, data) => target.dispatchEvent(Object.assign(new Event('message'), { data }));
 
-nodeTest('a first connection is made by the page itself, another one by a hidden frame that goes with it', t => {
-  const page = createPage(t);
-  const first = page.connect(false);
-  assert.deepEqual([page.workers.map(({ url, name }) => [url, name]), page.frames], [[['https://x/hub.js', 'tabhub:a']], []]);
-  const second = page.connect(true);
-  assert.deepEqual(page.frames.map(({ kind, hidden }) => [kind, hidden]), [['iframe', true]]);
-  assert.equal(page.workers[1].window, page.frames[0].contentWindow);
-  for (const [connection, { port }] of [[first, page.workers[0]], [second, page.workers[1]]]) {
+nodeTest('a connection to a SharedWorker asks for a long life, transfers frames and is closed', t => {
+  const workers = pretendWorkers(t), events = [];
+  for (let times = 0; times < 2; times++) {
+    const connection = browserEnvironment().connect('https://x/hub.js', 'tabhub:a', receiverOf(events));
+    const { url, options, port } = workers.at(-1);
+    assert.deepEqual([url, options], ['https://x/hub.js', { name: 'tabhub:a', extendedLifetime: true }]);
     const frame = new ArrayBuffer(8);
     connection.send(frame);
-    assert.deepEqual(port.sent, [[frame, [frame]]]);
+    connection.ping();
+    assert.deepEqual(port.sent, [[frame, [frame]], [{ tabhub: 'ping' }]]);
     connection.close();
     assert.ok(port.isClosed);
   }
-  assert.deepEqual(page.frames, []);
+  message(workers[0].port, 'heard');
+  const error = new Event('error', { cancelable: true });
+  workers[0].dispatchEvent(error);
+  assert.deepEqual([events, error.defaultPrevented], [['heard', 'failed'], true]);
 });
 
-nodeTest("what arrives in a frame is of the page's own kinds", t => {
-  const page = createPage(t);
-  page.connect(true);
-  const [{ port, window }] = page.workers;
-  const foreign = new window.ArrayBuffer(8);
-  assert.equal(foreign instanceof ArrayBuffer, false);
-  for (const data of [foreign, 'from an extension', null]) message(port, data);
-  assert.ok(page.events[0] instanceof ArrayBuffer);
-  assert.equal(page.events[0].byteLength, 8);
-  assert.deepEqual(page.events.slice(1), ['from an extension', null]);
+nodeTest('a dedicated worker is handed ports, heard and terminated', async t => {
+  const workers = pretendWorkers(t), events = [], heard = [];
+  const host = browserEnvironment().start('https://x/hub.js', 'tabhub:a', receiverOf(events));
+  const connection = host.connect(receiverOf(heard));
+  const [worker] = workers;
+  assert.deepEqual([worker.type, worker.options], ['dedicated', { name: 'tabhub:a' }]);
+  const [[{ connect: port }, transfer]] = worker.posted;
+  assert.deepEqual(transfer, [port]);
+  port.onmessage = ({ data }) => { port.postMessage(['back', data.byteLength]); port.close(); };
+  connection.send(new ArrayBuffer(8));
+  while (heard.length === 0) await new Promise(resolve => setTimeout(resolve));
+  assert.deepEqual(heard, [['back', 8]]);
+  message(worker, { tabhub: 'tick' });
+  worker.dispatchEvent(new Event('error', { cancelable: true }));
+  assert.deepEqual(events, [{ tabhub: 'tick' }, 'failed']);
+  host.end();
+  assert.deepEqual(worker.posted.at(-1), [{ tabhub: 'end' }]);
+  host.terminate();
+  assert.ok(worker.isTerminated);
+  connection.close();
 });
 
-nodeTest('a frame that the page removes is noticed; one that sleeps with its page is not taken for removed', async t => {
-  const page = createPage(t);
-  page.connect(true);
-  const [frame] = page.frames;
-  const window = frame.contentWindow;
-  window.fire('pagehide');
-  await nextTask();
-  assert.deepEqual(page.events, []);
-  frame.remove();
-  window.fire('pagehide');
-  await nextTask();
-  assert.deepEqual(page.events, ['cut']);
+nodeTest('what befalls the page is told until it is no longer wanted', t => {
+  const window = new EventTarget(), document = Object.assign(new EventTarget(), { visibilityState: 'hidden', baseURI: 'https://x/' });
+  pretend(t, { document, addEventListener: window.addEventListener.bind(window) });
+  const { page } = browserEnvironment(), told = [];
+  const stop = page.listen(event => told.push(event));
+  const all = () => {
+    for (const [type, persisted] of [['pagehide', true], ['pageshow', false], ['pageshow', true], ['storage']]) window.dispatchEvent(Object.assign(new Event(type), { persisted }));
+    for (const type of ['freeze', 'resume', 'visibilitychange']) document.dispatchEvent(new Event(type));
+  };
+  all();
+  stop();
+  all();
+  assert.deepEqual(told, ['hide', 'show', 'storage', 'freeze', 'resume', 'visibility']);
+  assert.equal(page.isVisible, false);
+  document.visibilityState = 'visible';
+  assert.equal(page.isVisible, true);
 });
 
-nodeTest('a worker that cannot be started leaves no frame behind', t => {
-  const page = createPage(t, { refuse: () => true });
-  assert.throws(() => page.connect(true), /refused/);
-  assert.deepEqual(page.frames, []);
+nodeTest('what a browser lacks or refuses is null, and no error', t => {
+  pretend(t, { BroadcastChannel: undefined, localStorage: throwing(new DOMException('private', 'SecurityError')) });
+  const { connect, channel, storage } = browserEnvironment();
+  assert.deepEqual([connect, channel, storage], [null, null, null]);
+  pretend(t, { localStorage: { setItem: throwing(new DOMException('full', 'QuotaExceededError')) } });
+  assert.equal(browserEnvironment().storage, null);
 });
 
-nodeTest('an error of the worker is told, wherever it was started', t => {
-  const page = createPage(t);
-  for (const again of [false, true]) page.connect(again);
-  for (const { worker } of page.workers) worker.dispatchEvent(new Event('error', { cancelable: true }));
-  assert.deepEqual(page.events, ['failed', 'failed']);
+nodeTest('without a secure context, or without any worker, the reason is said', t => {
+  pretend(t, { isSecureContext: false });
+  assert.match(browserEnvironment().missing, /https/);
+  pretend(t, { isSecureContext: true });
+  assert.match(browserEnvironment().missing, /no workers/);
+  pretendWorkers(t);
+  assert.equal(browserEnvironment().missing, null);
 });

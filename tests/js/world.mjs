@@ -4,10 +4,12 @@
  */
 import nodeTest from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
-import { HubError, openDatabase, PROTOCOL_VERSION } from './client.mjs';
+import { FORMAT, HubError, openDatabase, PROTOCOL_VERSION } from './client.mjs';
 import { readBlocks, readRequest, responseFrame } from './wire.mjs';
 
 const WAIT_MS = 2_000;
+/** See `pulse.ts`. */
+export const PULSE_MS = 2_500;
 
 /** node's test with a deadline: what hangs is a failure, not a runner that stands still. */
 export const test = (name, body) => nodeTest(name, { timeout: 10_000 }, body);
@@ -25,17 +27,23 @@ export const later = promise => { promise.catch(() => {}); return promise; };
 /** Lets everything that is under way on the channels arrive. */
 export const settle = async () => { for (let turn = 0; turn < 6; turn++) await new Promise(resolve => setImmediate(resolve)); };
 
-/** Web Locks as far as the client uses them: exclusive and shared, queued in order, abortable while queued. */
+/** Web Locks as far as they are used here: exclusive and shared, queued in order, abortable while queued, only if available, stolen. */
 export class FakeLocks {
   #queues = new Map();
 
   request = (name, ...rest) => {
     const callback = rest.at(-1);
-    const { mode = 'exclusive', signal } = rest.length > 1 ? rest[0] : {};
+    const { mode = 'exclusive', signal, ifAvailable, steal } = rest.length > 1 ? rest[0] : {};
     return new Promise((resolve, reject) => {
       const queue = this.#queues.get(name) ?? this.#queues.set(name, []).get(name);
       const entry = { mode, held: false, resolve, reject, callback };
-      queue.push(entry);
+      if (steal) for (const other of queue.filter(({ held }) => held)) this.#rob(name, other);
+      queue[steal ? 'unshift' : 'push'](entry);
+      if (ifAvailable) queueMicrotask(() => queueMicrotask(() => {
+        if (entry.held) return;
+        this.#remove(name, entry);
+        Promise.resolve(callback(null)).then(resolve, reject);
+      }));
       signal?.addEventListener('abort', () => {
         if (!entry.held) { this.#remove(name, entry); reject(signal.reason); }
       });
@@ -57,8 +65,14 @@ export class FakeLocks {
     }
   }
 
+  #rob(name, entry) {
+    this.#queues.get(name).splice(this.#queues.get(name).indexOf(entry), 1);
+    entry.reject(new DOMException('stolen', 'AbortError'));
+  }
+
   #remove(name, entry) {
     const queue = this.#queues.get(name);
+    if (!queue.includes(entry)) return;
     queue.splice(queue.indexOf(entry), 1);
     this.#grant(name);
   }
@@ -102,11 +116,12 @@ export class FakeHub {
 
   welcome({ id }, about = {}) {
     this.locks?.request(`tabhub:app.db:hub:${this.instance}`, () => this.isDead ? undefined : new Promise(release => { this.#release = release; }));
-    this.reply(id, { welcome: { protocol: PROTOCOL_VERSION, version: '0.1.0', sqlite: '3.53.4', persistence: 'indexeddb', epoch: 7, commit: 40, storage: 'ok', ...about } });
+    this.reply(id, { welcome: { protocol: PROTOCOL_VERSION, format: FORMAT, version: '0.1.0', sqlite: '3.53.4', persistence: 'indexeddb', epoch: 6 + Number(/\d+$/.exec(this.instance) ?? 2), commit: 40, storage: 'ok', ...about } });
   }
 
   #receive(data) {
     if (this.isDead) return;
+    if (data?.tabhub === 'ping') return this.isWedged ? undefined : this.post({ tabhub: 'pong', hub: this.instance });
     const request = readRequest(data);
     request.kind = Object.keys(request.op)[0];
     Object.defineProperty(request, 'blocks', { get: () => readBlocks(request.payload) });
@@ -115,6 +130,12 @@ export class FakeHub {
     if (waiting >= 0) this.#waiting.splice(waiting, 1)[0].resolve(request);
     else this.received.push(request);
   }
+}
+
+/** As much of localStorage as is used. */
+export function createStorage() {
+  const items = new Map();
+  return { getItem: key => items.get(key) ?? null, setItem: (key, value) => { items.set(key, value); } };
 }
 
 const DEFAULT_SCRIPT = {
@@ -128,6 +149,7 @@ const DEFAULT_SCRIPT = {
  */
 export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overrides } = {}) {
   const timers = new Set();
+  const listeners = new Set();
   const world = { locks, logs: [], hubs: [], connects: [], script: { ...DEFAULT_SCRIPT, ...script } };
   const ports = [];
   let isOver = false;
@@ -142,20 +164,28 @@ export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overri
   };
   addHub();
   world.env = {
-    connect(url, workerName, receiver, again) {
+    connect(url, workerName, receiver) {
       if (world.connects.length === ports.length) addHub();
       const port = ports[world.connects.length];
-      world.connects.push({ url, workerName, again });
+      world.connects.push({ url, workerName });
       Object.assign(world, { receiver, portClosed: undefined });
       port.on('message', data => receiver.message(data));
-      return { send: frame => port.postMessage(frame, [frame]), close: () => { if (world.receiver === receiver) world.portClosed = true; port.close(); } };
+      return {
+        send: frame => port.postMessage(frame, [frame]),
+        ping: () => port.postMessage({ tabhub: 'ping' }),
+        close: () => { if (world.receiver === receiver) world.portClosed = true; port.close(); },
+      };
     },
+    channel: null,
     locks,
+    storage: createStorage(),
+    page: { isVisible: true, listen(listener) { listeners.add(listener); return () => listeners.delete(listener); } },
     missing: null,
     baseUrl: 'https://app.example/page/',
     uuid: () => 'client-1',
+    now: () => world.now,
     timer(ms, callback) {
-      const entry = { at: world.now + ms, callback };
+      const entry = { at: world.now + ms, ms, callback };
       timers.add(entry);
       return () => timers.delete(entry);
     },
@@ -163,7 +193,10 @@ export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overri
     ...overrides,
   };
   world.now = 0;
-  world.timers = timers;
+  /** What befalls the page. */
+  world.page = event => listeners.forEach(listener => listener(event));
+  /** Timers that are set, but for the one that asks for signs of life: it is left to itself. */
+  world.deadlines = () => [...timers].filter(({ ms }) => ms !== PULSE_MS).length;
   world.advance = ms => {
     world.now += ms;
     for (const entry of [...timers]) if (entry.at <= world.now && timers.delete(entry)) entry.callback();

@@ -1,0 +1,111 @@
+/**
+ * The environment of a browser's tab. Called by `index.ts` and `global.ts`, once per call of theirs. Features are detected, never user
+ * agents. It decides nothing: what to do without one of them is for `transport/` to say.
+ */
+import type { Connection, Environment, Host, PageEvent, Receiver } from './environment.js';
+import { HubError } from './errors.js';
+
+const DELETE_MS = 10_000;
+
+export function browserEnvironment(): Environment {
+  return {
+    connect: typeof SharedWorker === 'undefined' ? null : connect,
+    start,
+    channel: typeof BroadcastChannel === 'undefined' ? null : name => new BroadcastChannel(name),
+    locks: globalThis.navigator?.locks ?? null,
+    storage: usableStorage(),
+    page: { get isVisible() { return globalThis.document?.visibilityState !== 'hidden' }, listen },
+    missing: missing(),
+    baseUrl: globalThis.document?.baseURI ?? globalThis.location?.href,
+    uuid: () => crypto.randomUUID(),
+    now: () => Date.now(),
+    timer(ms, callback) {
+      const handle = setTimeout(callback, ms);
+      return () => clearTimeout(handle);
+    },
+    deleteStorage,
+    log: (database, { level, message }) => console[level](`tabhub ${database}: ${message}`),
+  };
+}
+
+function missing(): string | null {
+  if (globalThis.isSecureContext === false) return 'this page is no secure context; serve it over https or from localhost';
+  if (typeof Worker === 'undefined' && typeof SharedWorker === 'undefined') return 'this browser has no workers';
+  return null;
+}
+
+/** Private modes and settings make any touch of it throw, or only a write. */
+function usableStorage(): Storage | null {
+  try {
+    const { localStorage } = globalThis;
+    localStorage.setItem('tabhub:probe', '');
+    localStorage.removeItem('tabhub:probe');
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
+function connect(url: string, name: string, receiver: Receiver): Connection {
+  // The option is Chromium's, and TypeScript does not know it; others do not look at it.
+  const options = { name, extendedLifetime: true };
+  const worker = new SharedWorker(url, options);
+  onLoadError(worker, receiver);
+  return connectTo(worker.port, receiver);
+}
+
+function start(url: string, name: string, events: Pick<Receiver, 'message' | 'loadFailed'>): Host {
+  const worker = new Worker(url, { name });
+  onLoadError(worker, events);
+  worker.addEventListener('message', ({ data }) => events.message(data));
+  return {
+    connect(receiver) {
+      const { port1, port2 } = new MessageChannel();
+      worker.postMessage({ connect: port2 }, [port2]);
+      return connectTo(port1, receiver);
+    },
+    end: () => worker.postMessage({ tabhub: 'end' }),
+    terminate: () => worker.terminate(),
+  };
+}
+
+function onLoadError(worker: SharedWorker | Worker, receiver: Pick<Receiver, 'loadFailed'>): void {
+  worker.addEventListener('error', event => {
+    event.preventDefault();
+    receiver.loadFailed();
+  });
+}
+
+function connectTo(port: MessagePort, receiver: Receiver): Connection {
+  port.addEventListener('message', event => receiver.message(event.data));
+  port.start();
+  return { send: frame => port.postMessage(frame, [frame]), ping: () => port.postMessage({ tabhub: 'ping' }), close: () => port.close() };
+}
+
+/** `freeze` and `resume` are Chromium's. */
+function listen(listener: (event: PageEvent) => void): () => void {
+  const over = new AbortController();
+  const on = (target: EventTarget | undefined, type: string, event: PageEvent): void => {
+    target?.addEventListener(type, ({ persisted }: Partial<PageTransitionEvent>) => {
+      // Every page is shown once when it is loaded.
+      if (persisted !== false || event !== 'show') listener(event);
+    }, { signal: over.signal });
+  };
+  on(globalThis, 'pagehide', 'hide');
+  on(globalThis, 'pageshow', 'show');
+  on(globalThis, 'storage', 'storage');
+  on(globalThis.document, 'freeze', 'freeze');
+  on(globalThis.document, 'resume', 'resume');
+  on(globalThis.document, 'visibilitychange', 'visibility');
+  return () => over.abort();
+}
+
+function deleteStorage(database: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (why: string): void => reject(new HubError('HUB_STORAGE', `the database could not be deleted: ${why}`, { outcome: 'unknown' }));
+    const late = setTimeout(() => failed(`something else has it open, and did not let go of it within ${DELETE_MS} ms`), DELETE_MS);
+    const request = indexedDB.deleteDatabase(`tabhub:${database}`);
+    request.onsuccess = () => { clearTimeout(late); resolve(); };
+    request.onerror = () => { clearTimeout(late); failed(String(request.error)); };
+  });
+}

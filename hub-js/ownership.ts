@@ -1,0 +1,108 @@
+/**
+ * Which of several workers has a database open: of other URLs, other builds, other modes, or left behind by their tabs. One Web Lock per
+ * database says so; whoever finds it taken asks the owner over BroadcastChannel, which stays, or makes room for a newer build.
+ * Used by `worker.ts` before it starts a hub. A mistake here costs time and nothing else: the epoch in the storage decides who may commit.
+ */
+import type { Channel } from './environment.js';
+import { readMessage, type About } from './transport/messages.js';
+import { isNewer } from './version.js';
+
+/** How long an answer is waited for before the lock is tried again: at first, and at most. */
+const PAUSE_MS = 10;
+const PAUSE_MS_MAX = 250;
+/** Without Web Locks only an answer tells of an owner, so this is how long one is waited for. */
+const LOCKLESS_MS = 150;
+
+export interface OwnershipOptions {
+  database: string;
+  /** This worker's hub. */
+  hub: string;
+  /** What it is built of. */
+  about: About;
+  locks: Pick<LockManager, 'request'> | undefined;
+  channel: Channel | undefined;
+  /** How long an owner may be silent before it is taken for wedged. */
+  patienceMs: number;
+  /** A newer build asks for the database. */
+  onAsked(): void;
+  /** Another worker has taken us for wedged. */
+  onStolen(): void;
+}
+
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  #isOwner = false;
+  #release: (() => void) | undefined;
+  /** Called with the hub that stays, or with none if it makes room. */
+  #answered: ((hub: string | undefined) => unknown) | undefined;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    options.channel?.addEventListener('message', ({ data }) => this.#receive(data));
+  }
+
+  /** Makes the database ours; or answers the hub whose it is and stays. */
+  async take(): Promise<string | undefined> {
+    const { locks, patienceMs } = this.#options;
+    const begun = performance.now();
+    for (let pause = locks ? PAUSE_MS : LOCKLESS_MS; ; pause = Math.min(2 * pause, PAUSE_MS_MAX)) {
+      // It is asked for anew each time and not queued for: a frozen page would keep a lock that somebody queues for.
+      if (locks && await this.#hold(locks, { ifAvailable: true })) break;
+      const answer = await this.#ask(pause);
+      if (answer?.hub) return answer.hub;
+      if (!locks && !answer) break;
+      if (performance.now() - begun < patienceMs) continue;
+      if (locks) await this.#hold(locks, { steal: true });
+      break;
+    }
+    this.#isOwner = true;
+    return undefined;
+  }
+
+  /** Lets the next one have it. */
+  release(): void {
+    this.#isOwner = false;
+    this.#release?.();
+  }
+
+  /** Whether the lock is ours now. It is held until `release`, or until the worker ends. */
+  #hold(locks: Pick<LockManager, 'request'>, how: LockOptions): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      locks.request(`tabhub:${this.#options.database}:owner`, how, lock => {
+        resolve(lock !== null);
+        return lock ? new Promise<void>(release => { this.#release = release }) : undefined;
+      }).catch((error: unknown) => {
+        if (this.#isOwner) this.#options.onStolen();
+        else reject(error);
+      });
+    });
+  }
+
+  /** The owner's answer, if there is one within `ms`: the hub that stays, or none if it makes room. */
+  #ask(ms: number): Promise<{ hub: string | undefined } | undefined> {
+    const { channel, hub, about } = this.#options;
+    return new Promise(resolve => {
+      let answer: { hub: undefined } | undefined;
+      const end = setTimeout(() => resolve(answer), ms);
+      this.#answered = stays => {
+        // What makes room needs the time.
+        if (stays === undefined) return answer = { hub: undefined };
+        clearTimeout(end);
+        return resolve({ hub: stays });
+      };
+      channel?.postMessage({ tabhub: 'yield', from: hub, ...about });
+    });
+  }
+
+  #receive(data: unknown): void {
+    const message = readMessage(data);
+    if (!message) return;
+    const { hub, about, channel, onAsked } = this.#options;
+    if (message.tabhub === 'here' && message.hub !== hub) this.#answered?.(message.hub);
+    if (message.tabhub === 'yielding') this.#answered?.(undefined);
+    if (message.tabhub !== 'yield' || !this.#isOwner) return;
+    if (!isNewer(message, about)) return channel?.postMessage({ tabhub: 'here', hub, ...about });
+    channel?.postMessage({ tabhub: 'yielding', hub });
+    onAsked();
+  }
+}
