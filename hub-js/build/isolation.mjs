@@ -11,7 +11,7 @@ import { setup } from './setup.mjs';
 import { BuildError, runAsScript } from './tools.mjs';
 
 /** Each prints its table and answers its figures. */
-const PARTS = ['stalls', 'cold', 'memory', 'scans', 'native', 'points', 'caches', 'slices'];
+const PARTS = ['stalls', 'cold', 'memory', 'scans', 'native', 'points', 'caches', 'slices', 'modes'];
 const ENGINES = ['chromium', 'firefox'];
 const OPTIONS = {
   engine: { type: 'string', default: 'chromium' },

@@ -2,7 +2,7 @@
 // interface, so a test never knows which engine it runs in. It never asserts anything and never outlives its process group.
 import { until, within } from './deadline.mjs';
 import { ENGINE, engineOf } from './engines.mjs';
-import { cpuTicks, killOne, workerOf } from './processes.mjs';
+import { cpuTicks, signalOne, workerOf } from './processes.mjs';
 
 const START_MS = 60_000;
 const LOAD_MS = 30_000;
@@ -74,8 +74,22 @@ class Browser {
 
   /** SIGKILL to one process of the browser, which goes on without it. */
   async killProcess(pid) {
-    killOne(this.#process.pid, pid);
+    signalOne(this.#process.pid, pid, 'SIGKILL');
     await until(LOAD_MS, `process ${pid} to be gone`, async () => !cpuTicks(this.#process.pid).has(pid));
+  }
+
+  /** One process stands still, as one that the system gives no time: nothing in it is told. */
+  stopProcess(pid) {
+    signalOne(this.#process.pid, pid, 'SIGSTOP');
+  }
+
+  continueProcess(pid) {
+    signalOne(this.#process.pid, pid, 'SIGCONT');
+  }
+
+  /** The processes of the browser, stopped ones too: none, once it is closed. */
+  get processes() {
+    return [...cpuTicks(this.#process.pid).keys()];
   }
 
   /** Quits as a user does; what does not quit in time is killed. */
@@ -96,6 +110,8 @@ export class PageError extends Error {
 
 class Tab {
   #page;
+  /** Whether it was closed by the test. */
+  isClosed = false;
 
   constructor(page, url) {
     this.#page = page;
@@ -122,14 +138,55 @@ class Tab {
     await within(LOAD_MS, `reloading ${this.url}`, this.#page.reload());
   }
 
+  /** Goes to another page of the site; the browser may keep this one aside as it is. */
+  async leave(url) {
+    await within(LOAD_MS, `leaving ${this.url} for ${url}`, this.#page.goto(url));
+  }
+
+  /** Back to the page that was left: the very one, where the browser kept it, or a fresh one. The page's own history does it: commands reload. */
+  async back() {
+    this.#page.evaluate('setTimeout(() => history.back())').catch(() => {});
+    await until(LOAD_MS, `going back to ${this.url}`, () => this.#isShown());
+  }
+
+  /** Between two documents there is nobody to ask. */
+  async #isShown() {
+    const shown = this.#page.evaluate("document.readyState === 'complete' && location.href").catch(() => false);
+    return String(await shown).split('#')[0] === this.url;
+  }
+
   async close() {
     await within(LOAD_MS, `closing ${this.url}`, this.#page.close());
+    this.isClosed = true;
+  }
+
+  /**
+   * The page gets its `freeze` event, and then no time any more. Chromium only; elsewhere `stopProcess` is as near as it gets. A page that is
+   * seen is not frozen, which the engine does not say.
+   */
+  async freeze() {
+    if (await this.run(() => document.visibilityState === 'visible')) throw new Error(`${this.url} is visible, and would not be frozen`);
+    await within(LOAD_MS, `freezing ${this.url}`, this.#page.setLifecycle('frozen'));
+  }
+
+  async thaw() {
+    await within(LOAD_MS, `thawing ${this.url}`, this.#page.setLifecycle('active'));
+  }
+
+  /** A long task: the page's own thread does nothing else for `ms`. Resolves when it is over. */
+  async block(ms) {
+    await this.run(spin, ms, ms + RUN_MS);
   }
 
   /** Kills the page's renderer process without a word to the page. */
   async crash() {
     await within(LOAD_MS, `crashing ${this.url}`, this.#page.crash());
   }
+}
+
+/* Runs in the page. */
+function spin(ms) {
+  for (const end = performance.now() + ms; performance.now() < end; );
 }
 
 /** The other half of `pack` in pages/harness.js. */

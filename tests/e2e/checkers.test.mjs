@@ -10,6 +10,7 @@ import { contentOf } from './content.mjs';
 import { until, within } from './deadline.mjs';
 import { heard, problemsOf } from './ledger.mjs';
 import { nativeIntegrity, nativeRows, nativeScript } from './native.mjs';
+import { around, longestOfEach, quantile } from './waits.mjs';
 
 const SCRIPT = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL); CREATE INDEX i ON t (b);";
 
@@ -95,6 +96,7 @@ const WRONG_LEDGERS = {
   'two transactions counted from the same number': (found) => (found.shared.value = 1),
   'a large commit is torn': (found) => (found.large[0].parts = 79),
   'a large commit is gone': (found) => (found.large = []),
+  'a large commit is older than one that was acknowledged': (found) => (found.large = [{ ...found.large[0], n: 0 }]),
   'two large commits are there': (found) => found.large.push({ ...found.large[0], n: 2 }),
   'the check finds damage': (found) => found.check.push('log record 7: its checksum does not agree'),
   'SQLite finds damage': (found) => (found.integrity = 'row 1 missing from index entry_by_write'),
@@ -114,6 +116,24 @@ test('the ledger is judged: each way to lose, tear or repeat a write is seen', (
     assert.ok(problemsOf(said, found, [7], { open: true }).length > 0, name);
   }
   assert.deepEqual(problemsOf(heard([...ledgerLines, 'error 7 read: 1 inserts'], [7]), ledgerFound(), [7], { open: true }), ['error 7 read: 1 inserts']);
+});
+
+test('a tab that ended while it wrote may have left more than it heard of, and no other tab', () => {
+  const said = heard([...ledgerLines, ...ledgerLines], [7]);
+  assert.deepEqual(said.acked.get('7 insert'), [1, 2], 'a line that came twice counts once');
+  const underWay = ledgerFound();
+  underWay.writes.push(ledgerWrite('batch', 3, 3));
+  assert.deepEqual(problemsOf(said, underWay, [7], { open: false, gone: [7] }), []);
+  assert.equal(problemsOf(said, underWay, [7], { open: false, gone: [8] }).length, 1);
+});
+
+test('waits: those around a moment are found, with the longest of each tab', () => {
+  const { waits } = heard(['ack 1 insert 1 1000.0 50.0', 'read 1 read - 1040.0 900.0', 'ack 2 batch 1 2000.5 7.5', 'ack 3 update 1 100.0 5.0', 'error 2 read: 1 2 3'], [1, 2, 3]);
+  assert.deepEqual(waits.map(({ tab, lane, ms }) => [tab, lane, ms]), [[1, 'insert', 50], [1, 'read', 900], [2, 'batch', 7.5], [3, 'update', 5]]);
+  assert.deepEqual(longestOfEach(around(waits, 1045, 1990)), [900], 'began before it, or ended after it');
+  assert.deepEqual(longestOfEach(around(waits, 1045, 2000.5)), [900, 7.5]);
+  assert.deepEqual(around(waits, 106, 900), []);
+  assert.deepEqual([quantile([3, 1, 2], 0.5), quantile([3, 1, 2], 0.99), quantile([], 0.99)], [2, 3, undefined]);
 });
 
 test('a wait ends at its deadline and says what was awaited', async () => {

@@ -17,6 +17,10 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--disable-dev-shm-usage',
+  // Hidden tabs are to work like visible ones.
+  '--disable-background-timer-throttling',
+  '--disable-backgrounding-occluded-windows',
+  '--disable-renderer-backgrounding',
   '--remote-debugging-port=0',
 ];
 
@@ -28,7 +32,8 @@ export async function launchChromium({ profile, onSpawn }) {
   await once(child, 'spawn');
   onSpawn(child.pid);
   const port = await debuggingPort(profile, child);
-  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { timeout: 30_000 });
+  // Without Playwright's defaults: with them every tab would believe that it is the visible one.
+  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { timeout: 30_000, noDefaults: true });
   // The first context is the profile itself; a new one would have storage of its own, in memory.
   const context = browser.contexts()[0];
   return {
@@ -96,6 +101,7 @@ function storageFaults(context) {
 
 function wrapPage(context, page) {
   const lines = [];
+  let lifecycle;
   page.setDefaultTimeout(0);
   page.on('console', (message) => lines.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => lines.push(`uncaught: ${error}`));
@@ -105,6 +111,10 @@ function wrapPage(context, page) {
     reload: () => page.reload(),
     evaluate: (source) => page.evaluate(source),
     close: () => page.close(),
+    async setLifecycle(state) {
+      lifecycle ??= await context.newCDPSession(page);
+      await lifecycle.send('Page.setWebLifecycleState', { state });
+    },
     async crash() {
       const session = await context.newCDPSession(page);
       const crashed = new Promise((resolve) => page.once('crash', resolve));

@@ -6,7 +6,7 @@ import { launchChromium } from './chromium.mjs';
 import { launchFirefox } from './firefox.mjs';
 import { launchWebKit } from './webkit.mjs';
 
-/** `launch({ profile, onSpawn })` → `{ pid, newPage(), quit(), exited }`; a page: `goto reload evaluate close crash console`. */
+/** `launch({ profile, onSpawn })` → `{ pid, newPage(), quit(), exited }`; a page: `goto reload evaluate close crash console`, in Chromium `setLifecycle`. */
 const ENGINES = {
   chromium: { programs: ['chromium'], launch: launchChromium },
   firefox: { programs: ['firefox-esr'], launch: launchFirefox },
@@ -21,6 +21,9 @@ export const ENGINE = chosen ?? 'chromium';
 
 /** The engines of a test that is written for all: `{ engine, skip }`, where `skip` is the reason why it cannot run. */
 export const EVERY_ENGINE = (chosen === undefined ? ['chromium', 'firefox'] : [chosen]).map(orSkipped);
+
+/** The engines of the failovers, in which none can stand for another. */
+export const ALL_ENGINES = (chosen === undefined ? Object.keys(ENGINES) : [chosen]).map(orSkipped);
 
 /** The engine of webkit.test.mjs, which stands for those tests in WebKit: they run there when TABHUB_BROWSER asks for it. */
 export const WEBKIT = orSkipped('webkit');

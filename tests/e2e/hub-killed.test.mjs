@@ -32,8 +32,7 @@ const openLedger = (world, count) => world.tabs(count, DATABASE, { page: 'ledger
 /** A tab whose process runs the hub, tabs in other processes, and a way to kill that process. */
 async function openBeside(world, count) {
   const [host, ...tabs] = await openLedger(world, count + 1);
-  const endless = (timeout) => host.run((timeout) => db.query(harness.endless, [], { timeout }), timeout);
-  const pid = await world.browser.processOf((ms) => assert.rejects(endless(ms), { code: 'HUB_TIMEOUT' }));
+  const pid = await world.processOfHub(host);
   return { tabs, kill: () => world.browser.killProcess(pid), close: () => Promise.all([host, ...tabs].map((tab) => tab.close())) };
 }
 

@@ -14,7 +14,7 @@ const LANES = [
   { name: 'transaction', width: 1, parts: 2 },
   { name: 'update', width: 1 },
 ];
-/** One tab alone writes commits of 5 MB. */
+/** Commits of 5 MB: one tab alone writes them, and nobody does where it counts how long others wait. */
 const LARGE = { name: 'large', width: 1, pause: 500 };
 const LARGE_PARTS = 80;
 
@@ -29,32 +29,45 @@ const SCHEMA = `
 /** No UNIQUE anywhere: a write that is carried out twice must be seen, not refused. */
 export const createLedger = (tab) => tab.run((schema) => db.exec(schema), SCHEMA);
 
-/** Starts the writing in the tabs, under numbers that no tab has had before. */
-export async function startWriting(tabs, numbers) {
+/** Starts the writing in the tabs, under numbers that no tab has had before. `large`: the first one writes large commits too. */
+export async function startWriting(tabs, numbers, { large = true } = {}) {
   await tabs[0].run((numbers) => db.batch(numbers.map((tab) => ['INSERT INTO counter VALUES (?, 0)', [tab]])), numbers);
-  const lanes = (at) => (at === 0 ? [...LANES, LARGE] : LANES);
+  const lanes = (at) => (at === 0 && large ? [...LANES, LARGE] : LANES);
   await Promise.all(tabs.map((tab, at) => tab.run((how) => ledger.start(how), { tab: numbers[at], lanes: lanes(at) })));
 }
 
-/** What the tabs said: the acknowledged writes as `tab lane` → numbers, how many transactions were lost, and what failed. */
+/**
+ * What the tabs said: the acknowledged writes as `tab lane` → numbers, how many transactions were lost, what failed, and how long the
+ * caller of each write and read waited (waits.mjs). A line may have been posted twice.
+ */
 export function heard(lines, numbers) {
   const acked = new Map();
-  const said = { acked, lost: 0, errors: [] };
-  for (const line of lines) {
-    const [kind, tab, lane, n] = line.split(' ');
+  const said = { acked, lost: 0, errors: [], waits: [] };
+  for (const line of new Set(lines)) {
+    const [kind, tab, lane, n, began, ms] = line.split(' ');
     if (!numbers.includes(Number(tab))) continue;
     if (kind === 'error') said.errors.push(line);
     else if (kind === 'lost') said.lost++;
-    else if (kind === 'ack') acked.set(`${tab} ${lane}`, [...(acked.get(`${tab} ${lane}`) ?? []), Number(n)]);
+    else if (kind === 'ack') numbersIn(acked, `${tab} ${lane}`).push(Number(n));
+    if (ms !== undefined && kind !== 'error') said.waits.push({ tab: Number(tab), lane, began: Number(began), ms: Number(ms) });
   }
   return said;
+}
+
+function numbersIn(acked, key) {
+  if (!acked.has(key)) acked.set(key, []);
+  return acked.get(key);
 }
 
 /** Until each lane of each tab has been acknowledged something since line `from`. What failed in a tab ends the wait, and the test. */
 export async function everyLaneAcked(lines, from, numbers, when) {
   const saidSince = () => heard(lines.all.slice(from), numbers);
-  const isEnough = ({ acked, errors }) => errors.length > 0 || numbers.every((tab) => LANES.every(({ name }) => acked.has(`${tab} ${name}`)));
-  await lines.wait(ACKS_MS, `an ack on every lane of tabs ${numbers.join(', ')} ${when}`, () => isEnough(saidSince()));
+  const silent = ({ acked }) => numbers.flatMap((tab) => LANES.map(({ name }) => `${tab} ${name}`)).filter((lane) => !acked.has(lane));
+  const isEnough = (said) => said.errors.length > 0 || silent(said).length === 0;
+  const what = `an ack on every lane of tabs ${numbers.join(', ')} ${when}`;
+  await lines.wait(ACKS_MS, what, () => isEnough(saidSince())).catch((cause) => {
+    throw new Error(`${cause.message}; silent: ${silent(saidSince()).join(', ')}`, { cause });
+  });
   assert.deepEqual(saidSince().errors, []);
 }
 
@@ -83,19 +96,22 @@ async function readInPage(numbers) {
   };
 }
 
-/** What is wrong with `found`, in words; nothing, if all is well. `open`: writes may have been under way when it ended. */
-export function problemsOf(said, found, numbers, { open }) {
+/**
+ * What is wrong with `found`, in words; nothing, if all is well. `open`: writes may have been under way when it ended; `gone`: only in these
+ * tabs, which ended while they wrote.
+ */
+export function problemsOf(said, found, numbers, { open, gone = [] }) {
   const problems = [...said.errors];
   for (const tab of numbers) {
     for (const { name, width, parts } of LANES) {
       const acked = said.acked.get(`${tab} ${name}`) ?? [];
       const about = `tab ${tab}, ${name}`;
       const last = parts ? judgeEntries(found.writes.filter((write) => write.tab === tab && write.lane === name), acked, parts, about, problems) : counterOf(found, tab);
-      judgeLast(last, acked, open ? width : 0, about, problems);
+      judgeLast(last, acked, open || gone.includes(tab) ? width : 0, about, problems);
     }
   }
   judgeShared(found.shared, problems);
-  judgeLarge(found.large, said.acked.get(`${numbers[0]} large`) ?? [], numbers[0], open, problems);
+  judgeLarge(found.large, said.acked, numbers, open, problems);
   if (found.integrity !== 'ok') problems.push(`integrity_check: ${found.integrity}`);
   problems.push(...found.check.map((problem) => `check: ${problem}`));
   return problems;
@@ -127,12 +143,14 @@ function judgeShared({ value, writes, different }, problems) {
   if (value !== writes || value !== different) problems.push(`the shared number is ${value} after ${writes} transactions with ${different} different values`);
 }
 
-/** The last large commit is there whole, in the place of the one before. */
-function judgeLarge(large, acked, tab, open, problems) {
-  const highest = Math.max(0, ...acked);
+/** The last large commit is there whole, in the place of the one before. Whichever tab wrote it had none acknowledged after it. */
+function judgeLarge(large, acked, numbers, open, problems) {
   const shown = large.map(({ tab, n, parts }) => `${parts} rows of write ${n} of tab ${tab}`).join(', ') || 'nothing';
   if (large.some(({ parts, different }) => parts !== LARGE_PARTS || different !== LARGE_PARTS) || large.length > 1) problems.push(`large commits are torn: ${shown}`);
-  const [last] = large;
-  const n = last?.tab === tab ? last.n : 0;
+  // It may be of an earlier round: then nothing was acknowledged in this one.
+  const [last] = large.filter(({ tab }) => numbers.includes(tab));
+  const writers = last ? [last.tab] : numbers;
+  const highest = Math.max(0, ...writers.flatMap((tab) => acked.get(`${tab} large`) ?? []));
+  const n = last?.n ?? 0;
   if (n < highest || n > highest + (open ? 1 : 0)) problems.push(`large: ${shown}, ${highest} was acknowledged`);
 }

@@ -30,10 +30,10 @@ export async function workerOf(group, work) {
   }
 }
 
-/** SIGKILL to one process of the group, not to its leader. */
-export function killOne(group, pid) {
+/** A signal to one process of the group, not to its leader. */
+export function signalOne(group, pid, signal) {
   if (pid === group || !cpuTicks(group).has(pid)) throw new Error(`process ${pid} is none of group ${group}, or leads it`);
-  process.kill(pid, 'SIGKILL');
+  process.kill(pid, signal);
 }
 
 /** Every process that was started with `folder` in its environment, also one that left its group. */

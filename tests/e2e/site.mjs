@@ -1,5 +1,6 @@
 // The test site: the project's own server with the test pages, the Chinook file, worker and wasm URLs that are broken on
 // purpose, and two ways out of the browser (lines, uploads). It never judges what it receives.
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +8,8 @@ import { startServer } from '../../hub-js/build/serve.mjs';
 import { within } from './deadline.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Worker scripts of later versions stand at /release-1/hub.js and so on: the higher the number, the later. */
+const VERSION = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')).version;
 
 /** Bodies that no hub can start from, by path. What is missing here under /broken/ answers 404. */
 const BROKEN = {
@@ -30,9 +33,11 @@ export async function startSite({ headers = {} } = {}) {
   const lines = new Lines();
   const uploads = new Map();
   const hook = async (request, response, url) => {
+    // A page that says no-store is never kept aside for a way back.
+    response.setHeader('Cache-Control', 'no-cache');
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (request.method === 'POST') return receive(request, response, url, lines, uploads);
-    return answerUpload(response, url.pathname, uploads) || answerBroken(response, url.pathname);
+    return answerUpload(response, url.pathname, uploads) || (await answerWithout(response, url)) || answerBroken(response, url.pathname);
   };
   const mounts = { '/pages/': 'tests/e2e/pages', '/chinook/': '../shared/data/chinook' };
   const server = await startServer({ root: ROOT, mounts, hook });
@@ -55,6 +60,14 @@ function answerUpload(response, pathname, uploads) {
   return Boolean(body);
 }
 
+/** The hub's script in a worker that lacks what `?without=` says. */
+async function answerWithout(response, { pathname, searchParams }) {
+  if (pathname !== '/dist/hub.js' || !searchParams.has('without')) return false;
+  const scripts = ['tests/e2e/pages/without.js', 'dist/hub.js'].map((file) => readFile(`${ROOT}${file}`, 'utf8'));
+  response.writeHead(200, { 'Content-Type': 'text/javascript' }).end((await Promise.all(scripts)).join('\n'));
+  return true;
+}
+
 async function answerBroken(response, pathname) {
   if (pathname === '/broken/mime.js') {
     response.writeHead(200, { 'Content-Type': 'text/html' }).end(await readFile(`${ROOT}dist/hub.js`));
@@ -62,6 +75,11 @@ async function answerBroken(response, pathname) {
   }
   if (pathname === '/broken/faulty.js') {
     response.writeHead(200, { 'Content-Type': 'text/javascript' }).end((await readFile(`${ROOT}dist/hub.js`, 'utf8')) + FAULTS);
+    return true;
+  }
+  const [, release] = /^\/release-(\d+)\/hub\.js$/.exec(pathname) ?? [];
+  if (release) {
+    response.writeHead(200, { 'Content-Type': 'text/javascript' }).end((await readFile(`${ROOT}dist/hub.js`, 'utf8')).replaceAll(`"${VERSION}"`, `"${VERSION}${release}"`));
     return true;
   }
   // The connection stays open without a byte, like a proxy that lost its upstream.

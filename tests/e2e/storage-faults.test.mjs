@@ -82,13 +82,13 @@ test('a lost connection to IndexedDB is opened again, and no ack is lost', { tim
   }, ENGINE);
 });
 
-test('data cleared by the user ends the hub with HUB_FENCED, and the next one begins anew', { timeout: 120_000 }, async (t) => {
+test('data cleared by the user ends the hub with HUB_DELETED, and the next one begins anew', { timeout: 120_000 }, async (t) => {
   await withWorld(t, async (world) => {
     const [tab, other] = await world.tabs(2, 'cleared.db');
     await tab.run(() => db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)'));
     await world.browser.clearSiteData(world.site.url);
     const refused = await tab.run(() => db.run('INSERT INTO t VALUES (2)').then(() => 'stored', ({ code }) => code));
-    assert.equal(refused, 'HUB_FENCED');
+    assert.equal(refused, 'HUB_DELETED');
     for (const each of [tab, other]) await until(10_000, 'the tab to hear of it', () => each.run(() => db.status.state === 'failed'));
     const fresh = await world.tab();
     await until(10_000, 'a fresh hub', () => fresh.run(openAnew), 300);

@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs
 import { join } from 'node:path';
 import { BLANK, startAgents } from './agents.mjs';
 import { sleep } from './deadline.mjs';
-import { cpuTicks, killOne, workerOf } from './processes.mjs';
+import { cpuTicks, signalOne, workerOf } from './processes.mjs';
 
 const LIBRARIES = '/usr/lib';
 const FLAGS = ['--javascript-can-open-windows-automatically=true', '--features=-HiddenPageDOMTimerThrottling'];
@@ -118,7 +118,7 @@ function wrapPage(group, opener, agent) {
     /** No command does it, but the page's process shows itself by working. */
     async crash() {
       const gone = once(agent, 'gone');
-      killOne(group, await workerOf(group, (ms) => agent.evaluate(`for (const end = Date.now() + ${ms}; Date.now() < end; );`)));
+      signalOne(group, await workerOf(group, (ms) => agent.evaluate(`for (const end = Date.now() + ${ms}; Date.now() < end; );`)), 'SIGKILL');
       await gone;
     },
   };

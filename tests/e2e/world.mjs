@@ -1,5 +1,6 @@
 // One test's world: a site, a profile folder and a browser on them, all gone afterwards. Every *.test.mjs begins here.
 // It never lets a test start without the built dist/: a suite that tested nothing must not pass.
+import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,12 +41,17 @@ class World {
     this.site = site;
   }
 
-  /** A named part of the test. The parts after a failed one still run: they fail or pass for themselves. */
-  step(name, body) {
-    return this.#t.test(name, () => this.explain(body));
+  /** A named part of the test. The parts after a failed one still run: they fail or pass for themselves. Answers whether it went well. */
+  async step(name, body, { skip = false } = {}) {
+    let isWell = Boolean(skip);
+    await this.#t.test(name, { skip }, async () => {
+      await this.explain(body);
+      isWell = true;
+    });
+    return isWell;
   }
 
-  /** When `body` fails, the consoles of all pages are printed: most causes stand there. */
+  /** When `body` fails, the consoles of the pages are printed: most causes stand there. */
   async explain(body) {
     try {
       return await body();
@@ -77,6 +83,12 @@ class World {
     return tabs;
   }
 
+  /** The process of the hub that a tab uses. The hub is given a query without an end; nothing else may be asked of it meanwhile. */
+  processOfHub(tab) {
+    const endless = (timeout) => tab.run((timeout) => db.query(harness.endless, [], { timeout }), timeout);
+    return this.browser.processOf((ms) => assert.rejects(endless(ms), { code: 'HUB_TIMEOUT' }));
+  }
+
   async restart() {
     await this.browser.close();
     await this.start();
@@ -84,7 +96,9 @@ class World {
 
   #printConsoles() {
     this.#tabs.forEach((tab, at) => {
-      for (const line of tab.console.slice(-40)) process.stderr.write(`  tab ${at}: ${line}\n`);
+      // Each line once, for the failure that it precedes.
+      const lines = tab.console.splice(0);
+      if (!tab.isClosed) for (const line of lines.slice(-40)) process.stderr.write(`  tab ${at}: ${line}\n`);
     });
   }
 

@@ -28,6 +28,14 @@ export class Stage {
     return engine;
   }
 
+  processOfHub(tab) {
+    return this.#world.processOfHub(tab);
+  }
+
+  killProcess(pid) {
+    return this.#world.browser.killProcess(pid);
+  }
+
   restart() {
     return this.#world.restart();
   }

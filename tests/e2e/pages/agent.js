@@ -3,12 +3,18 @@
 (() => {
   const address = location.hash.startsWith('#agent=') && location.hash.slice('#agent='.length);
   if (!address) return;
-  const socket = new WebSocket(address);
-  const opened = new Promise((resolve) => (socket.onopen = resolve));
+  let opened = connect();
   /** In the order of the calls, also of those before the connection is there. */
-  const send = (message) => opened.then(() => socket.send(JSON.stringify(message)));
+  const send = (message) => opened.then((socket) => socket.send(JSON.stringify(message)));
 
-  socket.onmessage = async ({ data }) => {
+  /** Resolves to the open socket. */
+  function connect() {
+    const socket = new WebSocket(address);
+    socket.onmessage = run;
+    return new Promise((resolve) => (socket.onopen = () => resolve(socket)));
+  }
+
+  async function run({ data }) {
     const { id, source } = JSON.parse(data);
     try {
       // Indirect: the source sees the page's globals and nothing from here.
@@ -16,7 +22,12 @@
     } catch (error) {
       send({ id, error: String(error) });
     }
-  };
+  }
+
+  // A page that the browser kept aside and shows again has lost its connection meanwhile.
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) opened = connect();
+  });
 
   for (const type of ['debug', 'log', 'info', 'warn', 'error']) {
     const original = console[type];

@@ -44,10 +44,15 @@ globalThis.harness = (() => {
   /** One POST at a time; what is said meanwhile goes with the next. */
   async function postAll() {
     try {
-      while (lines.length > 0) await fetch('/line', { method: 'POST', body: lines.splice(0).join('\n') });
+      while (lines.length > 0) await postOnce(lines.splice(0).join('\n'));
     } finally {
       posting = undefined;
     }
+  }
+
+  /** A page that the browser put aside and shows again has lost what it was sending: it is sent again, and may arrive twice. */
+  async function postOnce(body) {
+    while (!(await fetch('/line', { method: 'POST', body }).then(() => true, () => false))) await sleep(50);
   }
 
   /** Hands bytes to the test: they are too many for the debugging protocol. */
@@ -67,13 +72,18 @@ globalThis.harness = (() => {
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   return { call, post, upload, sha256, sleep, endless, now: () => performance.timeOrigin + performance.now(), frames: watchPorts() };
 
-  /** Notes each frame from a hub: its kind and its size. It listens beside the client, and changes nothing for it. */
+  /**
+   * Notes each frame from a hub: its kind and its size. It listens beside the client. And it has workers end with their last tab, so that one
+   * test's hub is not the next one's; the page that wants the long life says `?lasting`.
+   */
   function watchPorts() {
     const frames = [];
     const Original = globalThis.SharedWorker;
+    if (!Original) return frames;
+    const isLasting = new URLSearchParams(location.search).has('lasting');
     globalThis.SharedWorker = class extends Original {
-      constructor(...options) {
-        super(...options);
+      constructor(url, { extendedLifetime, ...options }) {
+        super(url, { ...options, ...(isLasting && { extendedLifetime }) });
         this.port.addEventListener('message', ({ data }) => {
           if (data instanceof ArrayBuffer) frames.push({ kind: kindOf(data), bytes: data.byteLength });
         });

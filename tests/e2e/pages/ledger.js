@@ -3,6 +3,10 @@
 globalThis.ledger = (() => {
   const acked = {};
   let running;
+  /** Resolves when this tab may begin a transaction. */
+  let mayBegin = Promise.resolve();
+  let release = () => {};
+  let inTransaction = Promise.resolve();
 
   /** How the write `n` of a lane is made. What each must leave behind stands in ledger.mjs. */
   const LANES = {
@@ -13,16 +17,24 @@ globalThis.ledger = (() => {
     large: writeLarge,
   };
 
-  /** Runs every lane until `stop`: `width` writes at a time, with `pause` ms after each. */
+  /** Runs every lane until `stop`: `width` writes at a time, with `pause` ms after each. May be called again after it. */
   function start({ tab, lanes }) {
+    running = { stopped: false };
     const loops = lanes.flatMap(({ name, width, pause }) => {
       const lane = { tab, name, pause, last: 0 };
       acked[name] = 0;
       return Array.from({ length: width }, () => writeOn(lane));
     });
-    running = { stopped: false };
     running.ended = Promise.all([...loops, readOn(tab)]);
   }
+
+  /** Resolves when this tab has no transaction open; it begins none until `goOn`. */
+  async function hold() {
+    mayBegin = new Promise((resolve) => (release = resolve));
+    await inTransaction.catch(() => {});
+  }
+
+  const goOn = () => release();
 
   /** Resolves when nothing is under way any more. */
   async function stop() {
@@ -31,28 +43,34 @@ globalThis.ledger = (() => {
   }
 
   async function writeOn(lane) {
-    while (!running?.stopped) {
+    while (!running.stopped) {
       const n = ++lane.last;
+      const began = harness.now();
       try {
         await LANES[lane.name](lane.tab, n);
       } catch (error) {
         return harness.post(`error ${lane.tab} ${lane.name} ${n}: ${error.code} (${error.outcome}): ${error.message}`);
       }
       acked[lane.name]++;
-      await harness.post(`ack ${lane.tab} ${lane.name} ${n}`);
+      await harness.post(`ack ${lane.tab} ${lane.name} ${n} ${waitSince(began)}`);
       if (lane.pause) await harness.sleep(lane.pause);
     }
   }
 
+  /** When a call was made, and how long its caller waited; both in ms, the first since 1970. */
+  const waitSince = (began) => `${began.toFixed(1)} ${(harness.now() - began).toFixed(1)}`;
+
   /** A tab sees its own writes as soon as they are acknowledged, and never again fewer. */
   async function readOn(tab) {
     let seen = 0;
-    while (!running?.stopped) {
+    while (!running.stopped) {
       const least = Math.max(seen, acked.insert);
+      const began = harness.now();
       try {
         const { n } = await db.get("SELECT count(*) AS n FROM entry WHERE tab = ? AND lane = 'insert'", [tab]);
         if (n < least) return harness.post(`error ${tab} read: ${n} inserts, but ${least} had been acknowledged or read before`);
         seen = n;
+        void harness.post(`read ${tab} read - ${waitSince(began)}`);
       } catch (error) {
         return harness.post(`error ${tab} read: ${error.code}: ${error.message}`);
       }
@@ -76,8 +94,9 @@ globalThis.ledger = (() => {
       await tx.run(...entry(tab, 'transaction', n, 1));
     };
     for (;;) {
+      await mayBegin;
       try {
-        return await db.transaction(work);
+        return await (inTransaction = db.transaction(work));
       } catch (error) {
         if (error.code !== 'HUB_TRANSACTION_LOST' || error.outcome !== 'not-applied') throw error;
         await harness.post(`lost ${tab} transaction ${n}`);
@@ -98,5 +117,5 @@ globalThis.ledger = (() => {
       INSERT INTO large SELECT ${tab}, ${n}, part, randomblob(65536) FROM p;`);
   }
 
-  return { start, stop };
+  return { start, stop, hold, goOn };
 })();
