@@ -31,6 +31,8 @@ const OVER = ['HUB_FENCED', 'HUB_REPLACED', 'HUB_POISONED', 'HUB_PANICKED', 'HUB
 const OPENING = [...OVER, 'HUB_LOST', 'HUB_LOAD_TIMEOUT'];
 /** And to go on: a network that is down, a storage that the last hub still holds. */
 const PASSING = [...OPENING.filter(code => code !== 'HUB_DELETED'), 'HUB_LOAD_FAILED', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
+/** How long a hub that is over goes on telling so. */
+const FAREWELL_MS = 1_000;
 /** Without Web Locks nothing tells that a hub died: then a call without a timeout waits as long as the hub's own default. */
 const LOCKLESS_TIMEOUT_MS = 30_000;
 
@@ -317,7 +319,9 @@ export class Session {
     this.#stopListening();
     this.#lock.release(error);
     this.#link?.close(error);
-    this.#route.close();
+    // The worker that this tab may host tells the other tabs of the deletion; they would take its end for a hand-over.
+    if (error.code === 'HUB_DELETED') this.#env.timer(FAREWELL_MS, () => this.#route.close());
+    else this.#route.close();
     this.#setState(state);
   }
 
