@@ -10,6 +10,8 @@ import { isNewer } from './version.js';
 /** How long an answer is waited for before the lock is tried again: at first, and at most. */
 const PAUSE_MS = 10;
 const PAUSE_MS_MAX = 250;
+/** An owner that makes room finishes first, for 2 s at most. */
+const YIELD_MS = 5_000;
 /** Without Web Locks only an answer tells of an owner, so this is how long one is waited for. */
 const LOCKLESS_MS = 150;
 
@@ -51,6 +53,8 @@ export class Ownership {
       const answer = await this.#ask(pause);
       if (answer?.hub) return answer.hub;
       if (!locks && !answer) break;
+      // What makes room is not frozen, and whoever comes meanwhile, of the older build perhaps, must not be first.
+      if (locks && answer && await this.#queue(locks)) break;
       if (performance.now() - begun < patienceMs) continue;
       if (locks) await this.#hold(locks, { steal: true });
       break;
@@ -65,6 +69,15 @@ export class Ownership {
     this.#release?.();
   }
 
+  /** Whether the lock became ours while its owner makes room. */
+  async #queue(locks: Pick<LockManager, 'request'>): Promise<boolean> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), YIELD_MS);
+    const isOurs = await this.#hold(locks, { signal: late.signal });
+    clearTimeout(timer);
+    return isOurs;
+  }
+
   /** Whether the lock is ours now. It is held until `release`, or until the worker ends. */
   #hold(locks: Pick<LockManager, 'request'>, how: LockOptions): Promise<boolean> {
     return new Promise((resolve, reject) => {
@@ -73,6 +86,7 @@ export class Ownership {
         return lock ? new Promise<void>(release => { this.#release = release }) : undefined;
       }).catch((error: unknown) => {
         if (this.#isOwner) this.#options.onStolen();
+        else if (how.signal?.aborted) resolve(false);
         else reject(error);
       });
     });

@@ -48,6 +48,20 @@ for (const [how, locks] of [['with Web Locks', () => new FakeLocks()], ['without
   });
 }
 
+test('who comes while the older build finishes does not get the database before the newer one', async t => {
+  const { add, events } = createWorkers(t);
+  const first = add('first');
+  await take(first);
+  const second = take(add('second', { build: '2.0.0' }));
+  while (events.length === 0) await new Promise(resolve => setTimeout(resolve, 5));
+  first.leave();
+  const rivals = ['third', 'fourth'].map(hub => take(add(hub)));
+  await new Promise(resolve => setTimeout(resolve, 60));
+  first.release();
+  assert.equal(await second, undefined);
+  assert.deepEqual(await Promise.all(rivals), ['second', 'second']);
+});
+
 test('a worker that dies leaves the database to the next at once, whatever its patience', async t => {
   const { add, events } = createWorkers(t);
   const first = add('first');
