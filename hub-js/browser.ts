@@ -2,10 +2,9 @@
  * The environment of a browser's tab. Called by `index.ts` and `global.ts`, once per call of theirs. Features are detected, never user
  * agents. It decides nothing: what to do without one of them is for `transport/` to say.
  */
+import { deleteStorage } from './delete-storage.js';
 import type { Connection, Environment, Host, PageEvent, Receiver } from './environment.js';
-import { HubError } from './errors.js';
-
-const DELETE_MS = 10_000;
+import { timer } from './timer.js';
 
 export function browserEnvironment(): Environment {
   return {
@@ -19,10 +18,7 @@ export function browserEnvironment(): Environment {
     baseUrl: globalThis.document?.baseURI ?? globalThis.location?.href,
     uuid: () => crypto.randomUUID(),
     now: () => Date.now(),
-    timer(ms, callback) {
-      const handle = setTimeout(callback, ms);
-      return () => clearTimeout(handle);
-    },
+    timer,
     deleteStorage,
     log: (database, { level, message }) => console[level](`tabhub ${database}: ${message}`),
   };
@@ -98,14 +94,4 @@ function listen(listener: (event: PageEvent) => void): () => void {
   on(globalThis.document, 'resume', 'resume');
   on(globalThis.document, 'visibilitychange', 'visibility');
   return () => over.abort();
-}
-
-function deleteStorage(database: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (why: string): void => reject(new HubError('HUB_STORAGE', `the database could not be deleted: ${why}`, { outcome: 'unknown' }));
-    const late = setTimeout(() => failed(`something else has it open, and did not let go of it within ${DELETE_MS} ms`), DELETE_MS);
-    const request = indexedDB.deleteDatabase(`tabhub:${database}`);
-    request.onsuccess = () => { clearTimeout(late); resolve(); };
-    request.onerror = () => { clearTimeout(late); failed(String(request.error)); };
-  });
 }

@@ -3,6 +3,7 @@
  * own. The client names no global but these and the language's. Adapters only: nothing here decides.
  */
 import type { HubError } from './errors.js';
+import type { Locks } from './hold.js';
 import type { LogEvent } from './options.js';
 
 /** A connection to a hub, or to where one will be. */
@@ -54,7 +55,7 @@ export interface Environment {
   /** Null where the platform has no BroadcastChannel: then only a SharedWorker's hub can be reached from other tabs. */
   readonly channel: ((name: string) => Channel) | null;
   /** Null where the platform has no Web Locks: then only silence tells that a hub is gone. */
-  readonly locks: Pick<LockManager, 'request'> | null;
+  readonly locks: Locks | null;
   /** localStorage, or null where the page may not use it. */
   readonly storage: Pick<Storage, 'getItem' | 'setItem'> | null;
   readonly page: {

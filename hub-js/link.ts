@@ -23,7 +23,7 @@ export type Greeting = Omit<Extract<Op, { hello: unknown }>['hello'], 'protocol'
 /** The longest that a worker may take to load, and to wait for its turn, while it shows signs of life. */
 const LOAD_MS = 60_000;
 /** What a hub says that is over, where the next one can go on. */
-const OVER: readonly string[] = ['HUB_FENCED', 'HUB_REPLACED', 'HUB_POISONED', 'HUB_PANICKED'];
+export const OVER: readonly string[] = ['HUB_FENCED', 'HUB_REPLACED', 'HUB_POISONED', 'HUB_PANICKED'];
 
 /** What the session learns from a link. After `lost` and `failed` nothing comes any more. */
 export interface LinkEvents {

@@ -4,6 +4,7 @@
  * Used by `worker.ts` before it starts a hub. A mistake here costs time and nothing else: the epoch in the storage decides who may commit.
  */
 import type { Channel } from './environment.js';
+import { hold, type Locks } from './hold.js';
 import { readMessage, type About } from './transport/messages.js';
 import { isNewer } from './version.js';
 
@@ -21,7 +22,7 @@ export interface OwnershipOptions {
   hub: string;
   /** What it is built of. */
   about: About;
-  locks: Pick<LockManager, 'request'> | undefined;
+  locks: Locks | undefined;
   channel: Channel | undefined;
   /** How long an owner may be silent before it is taken for wedged. */
   patienceMs: number;
@@ -70,26 +71,27 @@ export class Ownership {
   }
 
   /** Whether the lock became ours while its owner makes room. */
-  async #queue(locks: Pick<LockManager, 'request'>): Promise<boolean> {
+  async #queue(locks: Locks): Promise<boolean> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), YIELD_MS);
-    const isOurs = await this.#hold(locks, { signal: late.signal });
-    clearTimeout(timer);
-    return isOurs;
+    try {
+      return await this.#hold(locks, { signal: late.signal });
+    } catch (error) {
+      if (late.signal.aborted) return false;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Whether the lock is ours now. It is held until `release`, or until the worker ends. */
-  #hold(locks: Pick<LockManager, 'request'>, how: LockOptions): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      locks.request(`tabhub:${this.#options.database}:owner`, how, lock => {
-        resolve(lock !== null);
-        return lock ? new Promise<void>(release => { this.#release = release }) : undefined;
-      }).catch((error: unknown) => {
-        if (this.#isOwner) this.#options.onStolen();
-        else if (how.signal?.aborted) resolve(false);
-        else reject(error);
-      });
-    });
+  async #hold(locks: Locks, how: LockOptions): Promise<boolean> {
+    this.#release = await hold(locks, `tabhub:${this.#options.database}:owner`, how, () => this.#stolen());
+    return this.#release !== undefined;
+  }
+
+  #stolen(): void {
+    if (this.#isOwner) this.#options.onStolen();
   }
 
   /** The owner's answer, if there is one within `ms`: the hub that stays, or none if it makes room. */

@@ -21,6 +21,9 @@ export function workerName(database: string, generation: number): string {
   return `tabhub/${PROTOCOL_VERSION}/${generation}:${database}`;
 }
 
+/** How long a worker whose hub is over tells so to those who still come; then it ends. */
+export const FAREWELL_MS = 1_000;
+
 /** The Web Lock that a hub holds for its life. */
 export function hubLock(database: string, hub: string): string {
   return `tabhub:${database}:hub:${hub}`;

@@ -6,10 +6,10 @@ import { encodeRequest, type PayloadPart } from './codec.js';
 import type { Environment, PageEvent } from './environment.js';
 import { HubError, reason } from './errors.js';
 import { Exchange, cancelled, expect, seenBy, type ExchangeOptions, type Line } from './exchange.js';
-import { Link, type LinkEvents, type Welcome } from './link.js';
+import { Link, OVER, type LinkEvents, type Welcome } from './link.js';
 import type { LogEvent, OpenOptions } from './options.js';
 import { Outstanding, transactionLost } from './outstanding.js';
-import type { Bodies, Op } from './protocol.js';
+import { FAREWELL_MS, type Bodies, type Op } from './protocol.js';
 import type { Failover, Outdated, State, Status } from './status.js';
 import { TabLock } from './tab-lock.js';
 import { routeTo, type Route } from './transport/route.js';
@@ -25,14 +25,14 @@ const RECONNECT_MS = 30_000;
 /** What the first attempt to find another is given, and the pause after it; then always twice as long. */
 const ATTEMPT_MS = 1_000;
 const PAUSE_MS = 250;
-/** What a hub says that is over, to whoever comes before its worker has ended: another worker is to be asked. */
-const OVER = ['HUB_FENCED', 'HUB_REPLACED', 'HUB_POISONED', 'HUB_PANICKED', 'HUB_DELETED'];
-/** What may be better at the next attempt to open: the hub ended in that moment, or did not stir. */
-const OPENING = [...OVER, 'HUB_LOST', 'HUB_LOAD_TIMEOUT'];
-/** And to go on: a network that is down, a storage that the last hub still holds. */
-const PASSING = [...OPENING.filter(code => code !== 'HUB_DELETED'), 'HUB_LOAD_FAILED', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
-/** How long a hub that is over goes on telling so. */
-const FAREWELL_MS = 1_000;
+/** What a hub says to whoever comes before its worker has ended: another worker is to be asked. */
+const ENDED = [...OVER, 'HUB_DELETED'];
+/** What may be better at the next attempt: the hub ended in that moment, or did not stir. */
+const MISSED = ['HUB_LOST', 'HUB_LOAD_TIMEOUT'];
+/** To open; who begins does not mind what was deleted. */
+const OPENING = [...ENDED, ...MISSED];
+/** To go on: also a network that is down, a storage that the last hub still holds. */
+const PASSING = [...OVER, ...MISSED, 'HUB_LOAD_FAILED', 'HUB_STORAGE', 'HUB_STORAGE_UNAVAILABLE'];
 /** Without Web Locks nothing tells that a hub died: then a call without a timeout waits as long as the hub's own default. */
 const LOCKLESS_TIMEOUT_MS = 30_000;
 
@@ -179,7 +179,7 @@ export class Session {
       this.#adopt(link, await link.hello(this.#lock.held, again ? next : first, ms));
     } catch (error) {
       const { code } = error as HubError;
-      if (OVER.includes(code)) this.#route.lost(false);
+      if (ENDED.includes(code)) this.#route.lost(false);
       if (code === 'HUB_OUTDATED') this.#events.outdated({ page: BUILD, hub: reason(error) });
       throw error;
     }

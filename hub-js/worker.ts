@@ -5,10 +5,13 @@
  * (a load that fails, a panic, an uncaught error) is told to every tab. It never reads what a tab asks of the hub.
  */
 import init, { Host } from 'tabhub-wasm';
+import { deleteStorage } from './delete-storage.js';
 import { startFibers, type Fibers, type Jspi } from './fibers.js';
+import { hold } from './hold.js';
 import { loadModule, messageOf } from './loading.js';
 import { Ownership } from './ownership.js';
-import { databaseOf, hubLock, type Body, type Response as Reply, type WireError } from './protocol.js';
+import { FAREWELL_MS, databaseOf, hubLock, type Body, type Response as Reply, type WireError } from './protocol.js';
+import { channelOf } from './transport/channel.js';
 import { readMessage, type Message } from './transport/messages.js';
 import { Switchboard } from './transport/switchboard.js';
 import { ABOUT } from './version.js';
@@ -37,8 +40,6 @@ interface Parameters {
   steps: number | undefined;
 }
 
-/** How long a failed worker tells those who still come; then it ends. */
-const FAREWELL_MS = 1_000;
 /** How often the tabs are shown a sign of life until there is a hub. */
 const STARTING_MS = 1_000;
 /** How often the page that hosts this worker is woken: its own timers may be throttled. */
@@ -48,8 +49,6 @@ const TICK_MS = 400;
  * tabs that come from it have waited before.
  */
 const PATIENCE_MS = { yields: 3_000, runs: 25_000 };
-/** How long a deletion may take: whatever else has the database open is asked to let go of it. */
-const DELETE_MS = 10_000;
 
 const scope = globalThis as unknown as WorkerScope;
 const { navigator: { locks } } = globalThis as { navigator: Partial<Pick<Navigator, 'locks'>> };
@@ -125,7 +124,7 @@ function makeOwnership(database: string): Ownership {
     hub: instance,
     about: ABOUT,
     locks,
-    channel: typeof BroadcastChannel === 'undefined' ? undefined : openChannel(`tabhub:${database}`),
+    channel: typeof BroadcastChannel === 'undefined' ? undefined : openChannel(channelOf(database)),
     patienceMs: yields() ? PATIENCE_MS.yields : PATIENCE_MS.runs,
     onAsked: () => host ? host.finish() : fail('HUB_REPLACED', 'a newer version of tabhub takes over this database', 'not-applied'),
     onStolen: () => fail('HUB_FENCED', 'this hub was silent for so long that another one took its place', 'unknown'),
@@ -147,7 +146,9 @@ function leadAway(hub: string): void {
 }
 
 async function startHub(database: string, parameters: Parameters): Promise<void> {
-  await holdForLife(hubLock(database, instance));
+  // By its release the tabs learn that this worker is dead.
+  if (locks) await hold(locks, hubLock(database, instance), {});
+  else console.warn('tabhub: no Web Locks here, so the hub does not notice at once when a tab dies, nor the tabs when the hub does');
   if (typeof BroadcastChannel !== 'undefined') {
     switchboard = new Switchboard({ database, hub: instance, about: ABOUT, hasLocks: Boolean(locks), channel: openChannel, accept: take, gone: port => host?.gone(port) });
   }
@@ -181,20 +182,6 @@ function readParameters({ href, searchParams }: URL): Parameters {
   return { wasm, jspi, slice_ms: Number(slice_ms), steps: Number(steps) };
 }
 
-/** By its release the tabs learn that this worker is dead. */
-function holdForLife(name: string): Promise<void> {
-  if (!locks) {
-    console.warn('tabhub: no Web Locks here, so the hub does not notice at once when a tab dies, nor the tabs when the hub does');
-    return Promise.resolve();
-  }
-  return new Promise((held, reject) => {
-    locks.request(name, () => {
-      held();
-      return new Promise(() => {});
-    }).catch(reject);
-  });
-}
-
 async function loadHub({ wasm, jspi }: Parameters): Promise<Fibers> {
   try {
     const module = await loadModule(wasm, message => tell({ log: { level: 'warn', message } }));
@@ -207,11 +194,12 @@ async function loadHub({ wasm, jspi }: Parameters): Promise<Fibers> {
 
 /** The host has let go of its storage. */
 async function destroy(database: string): Promise<void> {
-  const late = setTimeout(() => fail('HUB_STORAGE', `the database was not deleted within ${DELETE_MS} ms: something else has it open`, 'unknown'), DELETE_MS);
-  const request = indexedDB.deleteDatabase(`tabhub:${database}`);
-  request.onsuccess = () => fail('HUB_DELETED', 'the database was deleted; open it again to begin a new one', 'not-applied');
-  request.onerror = () => fail('HUB_STORAGE', `the database could not be deleted: ${messageOf(request.error)}`, 'unknown');
-  request.addEventListener('success', () => clearTimeout(late));
+  try {
+    await deleteStorage(database);
+    fail('HUB_DELETED', 'the database was deleted; open it again to begin a new one', 'not-applied');
+  } catch (error) {
+    fail('HUB_STORAGE', messageOf(error), 'unknown');
+  }
 }
 
 /** An error that nobody caught. */

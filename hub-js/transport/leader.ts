@@ -6,6 +6,7 @@ import type { ElectionAction, ElectionEvent } from '../election-events.js';
 import { Election } from '../election.js';
 import type { Channel, Connection, Environment, Host, PageEvent, Receiver } from '../environment.js';
 import { HubError } from '../errors.js';
+import { hold } from '../hold.js';
 import type { Lease } from '../lease.js';
 import { workerName } from '../protocol.js';
 import { channelOf } from './channel.js';
@@ -143,12 +144,12 @@ export class LeaderRoute implements Route {
   }
 
   #requestLock(how: LockOptions): void {
-    const held = (lock: Lock | null): Promise<void> | undefined => {
-      this.#tell({ type: 'lock', state: lock ? 'granted' : 'refused' });
-      return lock ? new Promise(release => { this.#release = release }) : undefined;
-    };
-    // Rejected when another tab steals it.
-    this.#env.locks?.request(this.#name, how, held).catch(() => this.#tell({ type: 'lock', state: 'lost' }));
+    const lost = (): void => this.#tell({ type: 'lock', state: 'lost' });
+    if (this.#env.locks) hold(this.#env.locks, this.#name, how, lost).then(release => {
+      // First, because the election may not want it any more.
+      if (release) this.#release = release;
+      this.#tell({ type: 'lock', state: release ? 'granted' : 'refused' });
+    }, lost);
   }
 
   #readLease(): Lease | null {

@@ -3,6 +3,7 @@
  * to it, so that the hub itself knows of ports only. `worker.ts` makes one when it owns the database.
  */
 import type { Channel } from '../environment.js';
+import { timer } from '../timer.js';
 import { channelOf } from './channel.js';
 import { End } from './end.js';
 import { readMessage, type About, type Message } from './messages.js';
@@ -130,9 +131,4 @@ export class Switchboard {
     call?.end.close();
     return call;
   }
-}
-
-function timer(ms: number, callback: () => void): () => void {
-  const handle = setTimeout(callback, ms);
-  return () => clearTimeout(handle);
 }

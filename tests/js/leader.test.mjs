@@ -1,7 +1,7 @@
 /** Without SharedWorker: who hosts, how the others reach it, and how the next one takes over. The election itself has `election.test.mjs`. */
 import assert from 'node:assert/strict';
 import { createTabs } from './tabs.mjs';
-import { done, noRows, rejects, test, within } from './world.mjs';
+import { FakeLocks, done, later, noRows, rejects, test, within } from './world.mjs';
 
 /** Hubs that share what is written: each numbered write once, whoever sends it how often. */
 const script = site => ({
@@ -105,4 +105,20 @@ test('tabs that open at the same moment agree on one hub', async t => {
   await Promise.all(tabs.map(tab => tab.open()));
   assert.equal(new Set(tabs.map(({ db }) => db.status.hub)).size, 1);
   assert.equal(tabs.filter(({ db }) => db.status.role === 'leader').length, 1);
+});
+
+// At stake: a lock that comes when its tab wants it no more, and that nobody lets go of, keeps every other tab from leading.
+test('a lock that is granted to a page which was put aside meanwhile is let go of', async t => {
+  const locks = new FakeLocks();
+  const slow = { request: async (name, ...rest) => {
+    if (name.endsWith(':leader')) await new Promise(resolve => setTimeout(resolve, 20));
+    return locks.request(name, ...rest);
+  } };
+  const site = createTabs(t, { script, locks: slow });
+  const [first, second] = [site.add(), site.add()];
+  later(first.open());
+  await new Promise(resolve => setTimeout(resolve, 5));
+  first.page('hide');
+  await second.open();
+  assert.deepEqual(roles([second]), ['leader hub-1 open']);
 });
