@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ids::{CommitSeq, Epoch, Generation};
 
 /// The newest stored format this build reads, and the one it writes.
-pub const FORMAT: u16 = 3;
+pub const FORMAT: u16 = 4;
 /// `SQLite`'s default page size, and so the block size of a new database.
 pub const DEFAULT_BLOCK_BYTES: u32 = 4096;
 const MAGIC: [u8; 4] = *b"THUB";

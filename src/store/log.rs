@@ -1,11 +1,15 @@
 //! The commit queue and the log's index. Published commits wait here; while one write transaction is in flight further
 //! commits collect and go together as the next record (group commit).
+//!
+//! A record may hold a patch of a block where the log holds the block already. What a checkpoint drops must not be what a later patch
+//! builds on: it ends at a record that is *final*, behind which every block is written whole again before it is patched.
 
 use super::Pages;
 use super::ops::Durability;
 use super::record::CommitRecord;
 use crate::error::{Error, Result};
-use crate::ids::{CommitSeq, Epoch, Generation, LogPos};
+use crate::ids::{BlockNo, CommitSeq, Epoch, Generation, LogPos};
+use crate::sorted::SortedMap;
 
 /// A range of log positions, both ends included.
 pub type LogRange = (LogPos, LogPos);
@@ -25,6 +29,8 @@ pub struct LogEntry {
     pub last: CommitSeq,
     pub to: LogPos,
     pub bytes: usize,
+    /// Nothing behind it builds on it, or on what comes before it.
+    pub is_final: bool,
 }
 
 /// One group of commits, ready to be written.
@@ -52,6 +58,8 @@ pub struct Log {
     queue: Vec<Published>,
     entries: Vec<LogEntry>,
     next: LogPos,
+    /// The blocks that stand whole in a record behind the last final one.
+    whole: SortedMap<BlockNo, ()>,
 }
 
 impl Log {
@@ -82,7 +90,8 @@ impl Log {
         }
         pages.retain(|number, _| number.0 < blocks);
         let sessions = sessions();
-        let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, sessions };
+        let patches = SortedMap::default();
+        let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, patches, sessions };
         Some(Group { record, durability, commits })
     }
 
@@ -98,20 +107,37 @@ impl Log {
         position
     }
 
-    /// Notes a record that has become durable.
-    pub fn append(&mut self, entry: LogEntry) {
-        self.entries.push(entry);
-    }
-
-    /// The newest record that ends at or before `limit`: how far a checkpoint may fold.
+    /// Whether a record may hold a patch of a block instead of the block.
     #[must_use]
-    pub fn foldable(&self, limit: CommitSeq) -> Option<LogEntry> {
-        self.entries.iter().take_while(|e| e.last <= limit).last().copied()
+    pub fn holds(&self, block: BlockNo) -> bool {
+        self.whole.contains_key(block)
     }
 
-    /// Forgets the records that a checkpoint has folded in.
+    /// Notes a record that has become durable, and the blocks that it holds whole. What lies beyond the database's `blocks` now
+    /// would come back as zeros.
+    pub fn append(&mut self, entry: LogEntry, whole: impl Iterator<Item = BlockNo>, blocks: u32) {
+        self.entries.push(entry);
+        whole.for_each(|block| self.whole.insert(block, ()));
+        self.whole.retain(|block, ()| block.0 < blocks);
+    }
+
+    /// The newest final record that ends at or before `limit`: how far a checkpoint may fold. Where none is waited for, the last
+    /// record becomes one; a record on its way must not hold patches then.
+    pub fn foldable(&mut self, limit: CommitSeq) -> Option<LogEntry> {
+        let is_awaited = self.entries.iter().any(|e| e.is_final && e.last > limit);
+        if let Some(newest) = self.entries.last_mut().filter(|_| !is_awaited) {
+            newest.is_final = true;
+            self.whole = SortedMap::default();
+        }
+        self.entries.iter().rev().find(|e| e.is_final && e.last <= limit).copied()
+    }
+
+    /// Forgets the records that a checkpoint has folded in, or an import replaced.
     pub fn drop_through(&mut self, last: CommitSeq) {
         self.entries.retain(|e| e.last > last);
+        if self.entries.is_empty() {
+            self.whole = SortedMap::default();
+        }
     }
 
     #[must_use]
@@ -131,9 +157,10 @@ impl Log {
     pub fn recover(values: &[(u64, Vec<u8>)], generation: Generation, checkpoint: CommitSeq) -> Result<Recovered> {
         let mut recovered = Recovered { log: Log::default(), records: vec![], incomplete: None, damage: None };
         let (mut last, mut rest) = (checkpoint, values);
+        let mut newest = Pages::default();
         while let (Some((position, _)), Some((end, _))) = (rest.first(), values.last()) {
             recovered.log.next = LogPos(*end).next();
-            let (record, parts) = match CommitRecord::decode(rest) {
+            let (mut record, parts) = match CommitRecord::decode(rest) {
                 Ok(Some(decoded)) => decoded,
                 Ok(None) => {
                     recovered.incomplete = Some((LogPos(*position), LogPos(*end)));
@@ -149,9 +176,16 @@ impl Log {
                 recovered.damage = Some(out_of_order(*position, &record, last.next()));
                 break;
             }
+            if record.grow(|block| newest.get(block).cloned()).is_none() {
+                recovered.damage =
+                    Some(Error::Corrupt(format!("commit record {position} of the log patches a block that is not there")));
+                break;
+            }
             last = record.last;
+            record.pages.iter().for_each(|(block, data)| newest.insert(block, data.clone()));
+            newest.retain(|block, _| block.0 < record.blocks);
             let bytes = rest[..parts].iter().map(|(_, v)| v.len()).sum();
-            recovered.log.append(LogEntry { last, to: LogPos(rest[parts - 1].0), bytes });
+            recovered.log.entries.push(LogEntry { last, to: LogPos(rest[parts - 1].0), bytes, is_final: false });
             recovered.records.push(record);
             rest = &rest[parts..];
         }
@@ -206,6 +240,53 @@ mod tests {
         assert_eq!((good.records.len(), good.log.records(), good.log.next, good.damage), (1, 1, LogPos(1), None));
         assert!(Log::recover(&values[..1], Generation(2), CommitSeq(0)).unwrap().damage.is_some());
         assert!(Log::recover(&values[..1], Generation(1), CommitSeq(1)).unwrap().damage.is_some());
+    }
+
+    fn entry(last: u64) -> LogEntry {
+        LogEntry { last: CommitSeq(last), to: LogPos(last), bytes: 1, is_final: false }
+    }
+
+    // At stake: a checkpoint that drops the block which a later patch builds on would leave a log that cannot be read back.
+    #[test]
+    fn a_checkpoint_ends_where_nothing_later_builds_on_what_it_drops() {
+        let (mut log, block) = (Log::default(), BlockNo(3));
+        log.append(entry(1), [block].into_iter(), 9);
+        log.append(entry(2), std::iter::empty(), 9);
+        assert!(log.holds(block));
+        assert_eq!(log.foldable(CommitSeq(1)), None, "the second may build on the first");
+        assert!(!log.holds(block), "behind the second, the block is written whole again");
+        log.append(entry(3), [block].into_iter(), 9);
+        assert_eq!(log.foldable(CommitSeq(1)), None);
+        assert!(log.holds(block), "the second is still waited for, so nothing begins anew");
+        assert_eq!(log.foldable(CommitSeq(3)).map(|e| e.last), Some(CommitSeq(3)), "nobody reads the older ones any more");
+        log.drop_through(CommitSeq(3));
+        assert!(!log.holds(block));
+    }
+
+    #[test]
+    fn a_block_that_was_cut_off_is_not_patched() {
+        let mut log = Log::default();
+        log.append(entry(1), [BlockNo(3), BlockNo(8)].into_iter(), 9);
+        log.append(entry(2), std::iter::empty(), 5);
+        assert!(log.holds(BlockNo(3)) && !log.holds(BlockNo(8)));
+    }
+
+    #[test]
+    fn patches_are_read_back_as_blocks_and_one_that_builds_on_nothing_is_damage() {
+        let one = group_of(&[(1, Durability::Strict, 0, 1)]).record;
+        let mut two = group_of(&[(2, Durability::Strict, 0, 1)]).record;
+        let mut changed = vec![1; 512];
+        changed[7] = 9;
+        two.pages.insert(BlockNo(0), changed.clone().into());
+        let before = one.pages.get(BlockNo(0)).cloned();
+        two.shrink(|_| before.clone());
+        assert_eq!((two.pages.len(), two.patches.len()), (0, 1));
+        let values =
+            |records: Vec<CommitRecord>| (0..).zip(records.into_iter().flat_map(|r| r.into_parts(4096))).collect::<Vec<_>>();
+        let good = Log::recover(&values(vec![one, two.clone()]), Generation(1), CommitSeq(0)).unwrap();
+        assert_eq!((good.damage, good.records[1].pages.get(BlockNo(0)).unwrap()[..] == changed), (None, true));
+        let bad = Log::recover(&values(vec![two]), Generation(1), CommitSeq(1)).unwrap();
+        assert!(matches!(bad.damage, Some(Error::Corrupt(_))));
     }
 
     #[test]

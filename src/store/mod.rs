@@ -21,6 +21,7 @@ pub mod log;
 pub mod memory;
 pub mod ops;
 pub mod pager;
+pub mod patch;
 pub mod read_ahead;
 pub mod record;
 pub mod sessions;

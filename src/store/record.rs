@@ -1,13 +1,15 @@
 //! Commit records: what one `IndexedDB` transaction appends to the log. A record holds the newest version of every block
-//! that its commits changed, and what became of its clients' numbered writes. Small ones are a single value; large ones are
-//! split into parts, put in one transaction or in several: the last part makes the commit.
+//! that its commits changed, as a whole or as a patch, and what became of its clients' numbered writes. Small ones are a single value;
+//! large ones are split into parts, put in one transaction or in several: the last part makes the commit.
 //! Layout: `format.md`, "Commit record".
 
 use super::codec::{Fields, seal, unseal};
 use super::header::FORMAT;
+use super::patch;
 use super::{Block, Pages};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, Epoch, Generation};
+use crate::sorted::SortedMap;
 
 const MAGIC: [u8; 4] = *b"THLR";
 /// Bytes in a record that stays one value: beyond 64 KiB Chromium moves a value to a file of its own, at 3 × the cost.
@@ -25,26 +27,59 @@ pub struct CommitRecord {
     pub blocks: u32,
     pub block_bytes: u32,
     pub pages: Pages,
+    /// For the other blocks, what changed since the record before it that holds them.
+    pub patches: SortedMap<BlockNo, Vec<u8>>,
     /// What became of its clients' writes; see `sessions`.
     pub sessions: Vec<u8>,
 }
 
 impl CommitRecord {
+    /// Bytes of its blocks and patches.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.pages.len() * self.block_bytes as usize + self.patches.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Puts patches in the place of blocks, for those that are known to stand in the log as `earlier` says.
+    pub fn shrink(&mut self, earlier: impl Fn(BlockNo) -> Option<Block>) {
+        let patches = &mut self.patches;
+        self.pages.retain(|number, data| match earlier(*number).and_then(|old| patch::diff(&old, data)) {
+            Some(patch) => {
+                patches.insert(*number, patch);
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// The opposite: every block as a whole again. `None` where a patch fits no `earlier` block.
+    #[must_use]
+    pub fn grow(&mut self, earlier: impl Fn(BlockNo) -> Option<Block>) -> Option<()> {
+        for (number, patch) in std::mem::take(&mut self.patches) {
+            self.pages.insert(number, patch::apply(&earlier(number)?, &patch)?);
+        }
+        Some(())
+    }
+
     /// The stored values, in log order, made one at a time; one unless the record is large.
     #[must_use]
     pub fn into_parts(self, part_bytes: usize) -> RecordParts {
-        let block = self.block_bytes as usize;
-        let is_single = self.pages.len() * block + self.sessions.len() <= SINGLE_PART_BYTES;
-        let per_part = if is_single { self.pages.len().max(1) } else { (part_bytes / block).max(1) };
-        let parts = self.pages.len().div_ceil(per_part).max(1);
+        let count = self.pages.len() + self.patches.len();
+        let is_single = self.bytes() + self.sessions.len() <= SINGLE_PART_BYTES;
+        let per_part = if is_single { count.max(1) } else { (part_bytes / self.block_bytes as usize).max(1) };
+        let parts = count.div_ceil(per_part).max(1);
         RecordParts { record: self, per_part, parts, next: 0 }
     }
 
     fn encode_part(&self, part: usize, parts: usize, per_part: usize) -> Vec<u8> {
         let narrow = |n: usize| u32::try_from(n).expect("a commit has fewer than 2^32 parts, blocks and bytes of replies");
-        let pages: Vec<(BlockNo, &Block)> = self.pages.iter().skip(part * per_part).take(per_part).collect();
+        let (start, end, whole) = (part * per_part, (part + 1) * per_part, self.pages.len());
+        let pages: Vec<(BlockNo, &Block)> = self.pages.iter().skip(start).take(per_part).collect();
+        let patches = self.patches.iter().skip(start.saturating_sub(whole)).take(end.saturating_sub(start.max(whole)));
+        let patches: Vec<(BlockNo, &Vec<u8>)> = patches.collect();
         let sessions = if part == 0 { &self.sessions[..] } else { &[] };
-        let mut out = Vec::with_capacity(80 + pages.len() * (4 + self.block_bytes as usize) + sessions.len());
+        let patch_bytes: usize = patches.iter().map(|(_, patch)| 8 + patch.len()).sum();
+        let mut out = Vec::with_capacity(80 + pages.len() * (4 + self.block_bytes as usize) + patch_bytes + sessions.len());
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
@@ -58,11 +93,19 @@ impl CommitRecord {
         out.extend_from_slice(&self.block_bytes.to_le_bytes());
         out.extend_from_slice(&narrow(pages.len()).to_le_bytes());
         out.extend_from_slice(&narrow(sessions.len()).to_le_bytes());
+        out.extend_from_slice(&narrow(patches.len()).to_le_bytes());
         for (number, _) in &pages {
             out.extend_from_slice(&number.0.to_le_bytes());
         }
+        for (number, patch) in &patches {
+            out.extend_from_slice(&number.0.to_le_bytes());
+            out.extend_from_slice(&narrow(patch.len()).to_le_bytes());
+        }
         for (_, data) in &pages {
             out.extend_from_slice(data);
+        }
+        for (_, patch) in &patches {
+            out.extend_from_slice(patch);
         }
         out.extend_from_slice(sessions);
         seal(out)
@@ -90,6 +133,7 @@ impl CommitRecord {
                 return Err(corrupt(first.0, "its parts do not belong together"));
             }
             more.pages.into_iter().for_each(|(number, data)| record.pages.insert(number, data));
+            more.patches.into_iter().for_each(|(number, patch)| record.patches.insert(number, patch));
         }
         Ok(Some((record, parts as usize)))
     }
@@ -114,6 +158,11 @@ impl RecordParts {
     #[must_use]
     pub fn commit(&self) -> CommitSeq {
         self.record.last
+    }
+
+    /// The blocks that it holds as a whole.
+    pub fn whole_blocks(&self) -> impl Iterator<Item = BlockNo> {
+        self.record.pages.keys()
     }
 }
 
@@ -160,14 +209,21 @@ fn part_fields(f: &mut Fields<'_>, format: u16) -> Option<(CommitRecord, u32, u3
     let (blocks, block_bytes, count) = (f.u32()?, f.u32()?, f.u32()? as usize);
     // Format 1 knew no sessions.
     let session_bytes = if format == 1 { 0 } else { f.u32()? as usize };
+    // Nor did format 3 know patches.
+    let patch_count = if format <= 3 { 0 } else { f.u32()? as usize };
     let mut numbers = Fields(f.bytes(count.checked_mul(4)?)?);
-    let mut pages = Pages::default();
+    let mut patch_heads = Fields(f.bytes(patch_count.checked_mul(8)?)?);
+    let (mut pages, mut patches) = (Pages::default(), SortedMap::default());
     for _ in 0..count {
         pages.insert(BlockNo(numbers.u32()?), Block::from(f.bytes(block_bytes as usize)?));
     }
+    for _ in 0..patch_count {
+        patches.insert(BlockNo(patch_heads.u32()?), f.bytes(patch_heads.u32()? as usize)?.to_vec());
+    }
     let sessions = f.bytes(session_bytes)?.to_vec();
-    let whole = f.0.is_empty() && parts > 0 && part < parts && first <= last && pages.len() == count;
-    let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, sessions };
+    let complete = pages.len() == count && patches.len() == patch_count;
+    let whole = f.0.is_empty() && parts > 0 && part < parts && first <= last && complete;
+    let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, patches, sessions };
     whole.then_some((record, part, parts))
 }
 
@@ -186,6 +242,7 @@ mod tests {
             blocks,
             block_bytes: 512,
             pages,
+            patches: SortedMap::default(),
             sessions: vec![7; 30],
         }
     }
@@ -196,8 +253,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_committed_is_what_is_read(pages in prop::collection::btree_map(0u32..100_000, any::<u8>(), 0..3000), blocks in any::<u32>()) {
-            let record = record(blocks, pages);
+        fn what_was_committed_is_what_is_read(
+            pages in prop::collection::btree_map(0u32..100_000, any::<u8>(), 0..3000),
+            patches in prop::collection::btree_map(100_000u32..200_000, prop::collection::vec(any::<u8>(), 0..256), 0..1000),
+            blocks in any::<u32>(),
+        ) {
+            let mut record = record(blocks, pages);
+            record.patches = patches.into_iter().map(|(n, patch)| (BlockNo(n), patch)).collect();
             let values = stored(&record);
             prop_assert_eq!(CommitRecord::decode(&values), Ok(Some((record, values.len()))));
         }

@@ -2,12 +2,14 @@
 
 use super::{Pager, Progress};
 use crate::error::Error;
-use crate::ids::{LogPos, OpId};
+use crate::ids::{BlockNo, CommitSeq, LogPos, OpId};
+use crate::store::Block;
 use crate::store::checkpoint::{Checkpoint, Step};
 use crate::store::header::Header;
-use crate::store::log::{LogEntry, LogRange};
+use crate::store::log::{Log, LogEntry, LogRange};
 use crate::store::ops::{Durability, Key, StoreFailure, StoreOp, Write, WriteBatch};
 use crate::store::record::RecordParts;
+use crate::store::versions::{Lookup, Versions};
 use std::rc::Rc;
 
 /// How many times larger than usual a checkpoint's step may be: 4 MiB.
@@ -82,7 +84,11 @@ impl Pager {
         let (header, sessions) = (&self.header, &mut self.sessions);
         if self.committing.is_none() {
             let of = (header.epoch, header.generation, header.block_bytes);
-            let Some(group) = self.log.take_group(of, || sessions.take_section()) else { return false };
+            let Some(mut group) = self.log.take_group(of, || sessions.take_section()) else { return false };
+            // One of several transactions lets a checkpoint's steps in between, which may end behind what it would build on.
+            if group.record.bytes() <= self.limits.large_commit_bytes {
+                group.record.shrink(|block| earlier(&self.log, &self.versions, block, self.durable));
+            }
             let c = &mut self.counters;
             c.groups += 1;
             c.group_commits_max = c.group_commits_max.max(group.commits as u64);
@@ -109,7 +115,7 @@ impl Pager {
         }
         committing.bytes += bytes;
         let to = committing.positions.map_or(LogPos(0), |(_, to)| to);
-        let entry = LogEntry { last: committing.parts.commit(), to, bytes: committing.bytes };
+        let entry = LogEntry { last: committing.parts.commit(), to, bytes: committing.bytes, is_final: false };
         let is_whole = committing.parts.size_hint().0 == 0;
         let purpose = if is_whole { Purpose::Commit(entry) } else { Purpose::CommitParts };
         // Flushing the last part flushes what was written before it.
@@ -192,9 +198,10 @@ impl Pager {
     pub(super) fn written(&mut self, writing: Writing) -> Vec<Progress> {
         match writing.purpose {
             Purpose::Commit(entry) => {
-                self.committing = None;
                 self.durable = entry.last;
-                self.log.append(entry);
+                if let Some(committing) = self.committing.take() {
+                    self.log.append(entry, committing.parts.whole_blocks(), self.versions.blocks_at(entry.last));
+                }
                 self.sessions.stored();
                 self.versions.prune(self.versions.horizon(self.durable));
                 vec![Progress::Durable(entry.last)]
@@ -256,6 +263,14 @@ impl Pager {
             // The next open deletes what is left.
             Purpose::UndoImport => vec![],
         }
+    }
+}
+
+/// What a patch of a block may build on: the block as it is durable, where the log holds it.
+fn earlier(log: &Log, versions: &Versions, block: BlockNo, durable: CommitSeq) -> Option<Block> {
+    match log.holds(block).then(|| versions.peek(block, durable)) {
+        Some(Lookup::Data(data)) => Some(data),
+        _ => None,
     }
 }
 
