@@ -3,6 +3,7 @@
 
 use super::fiber::{Fiber, Seat, Standing, Task};
 use super::fibers::{Fibers, Next, Ticket};
+use super::hold::Hold;
 use super::lanes::{Ask, Job};
 use super::outbox::{Held, Outbox};
 use super::reply::{Reply, wire_error};
@@ -53,6 +54,7 @@ pub struct Database {
     pub(super) read_transactions: SortedMap<TxId, ReadTransaction>,
     pub(super) streams: Vec<Stream>,
     pub(super) outbox: Outbox,
+    pub(super) hold: Hold,
     pub(super) counters: Counters,
     pub(super) watch: Watch,
     pub(super) limits: Limits,
@@ -94,6 +96,7 @@ impl Database {
             read_transactions: SortedMap::default(),
             streams: vec![],
             outbox: Outbox::default(),
+            hold: Hold::default(),
             counters: Counters::default(),
             watch,
             limits: config.limits,
@@ -177,7 +180,8 @@ impl Database {
             return;
         }
         self.warm();
-        let ops = self.pager.borrow_mut().take_ops();
+        let is_held = self.holds_back();
+        let ops = self.pager.borrow_mut().take_ops_held(is_held);
         for (id, op) in ops {
             self.watch.submitted(id, now);
             self.actions.push(Action::Store(id, op));

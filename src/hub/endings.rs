@@ -92,8 +92,13 @@ impl Database {
             Slot::Transaction(open) => Some(open.next_deadline().min(open.over_at)),
             Slot::Import(turn) => Some(turn.deadline),
         };
-        let storage =
-            self.watch.next_deadline().into_iter().chain([self.fibers.next_deadline(), self.warm_at]).chain(self.finish_by);
+        let storage = self
+            .watch
+            .next_deadline()
+            .into_iter()
+            .chain([self.fibers.next_deadline(), self.warm_at])
+            .chain(self.finish_by)
+            .chain(self.hold.deadline());
         jobs.chain(inside)
             .chain(reads)
             .chain(snapshots)
@@ -106,6 +111,7 @@ impl Database {
     /// Ends whatever has waited past its deadline.
     pub fn expire(&mut self, now: f64) {
         self.watch_storage(now);
+        self.expire_hold(now);
         if self.warm_at <= now {
             (self.warm_at, self.is_warming) = (f64::INFINITY, true);
         }

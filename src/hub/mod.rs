@@ -11,7 +11,8 @@
 //! - A statement that misses a block is suspended until it has come. On a host with one stack its unit of work is rolled back,
 //!   waits for the block, and runs again from its start.
 //! - A request that is cancelled, or out of time, is stopped in the middle of its statement.
-//! - A reply that depends on a commit is held (`outbox`) until that commit is durable.
+//! - A reply that depends on a commit is held (`outbox`) until that commit is durable. Commits made meanwhile leave together; those who
+//!   write without a pause are waited for a moment (`hold`).
 //! - A hub that is to make room for another (`handover`) begins nothing more that writes, and ends when what is under way has ended.
 //!
 //! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
@@ -25,6 +26,7 @@ mod fiber;
 mod fibers;
 mod greeting;
 mod handover;
+mod hold;
 mod imports;
 mod lanes;
 mod metrics;

@@ -30,6 +30,11 @@ impl Outbox {
         released
     }
 
+    /// Whether replies to that tab wait.
+    pub fn owes(&self, port: PortId) -> bool {
+        self.held.iter().any(|h| h.port == port)
+    }
+
     /// All that still wait: their commits will never be durable.
     pub fn take_all(&mut self) -> Vec<Held> {
         std::mem::take(&mut self.held)

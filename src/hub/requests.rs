@@ -25,6 +25,7 @@ impl Database {
             return;
         }
         (self.warm_at, self.is_warming) = (now + IDLE_MS, false);
+        self.note_return(port, now);
         if let Err(error) = self.take_request(port, request, payload, now) {
             self.fail(port, id, &error);
         }

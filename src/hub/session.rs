@@ -35,6 +35,10 @@ pub struct Session {
     pub lane: VecDeque<Box<Job>>,
     /// The statement under way of which it is not known yet whether it reads; what came after it waits.
     pub undecided: Option<Rc<Cell<bool>>>,
+    /// When it was last told that a commit of its is durable.
+    pub answered_at: f64,
+    /// Whether its next write came at once then, the last time.
+    pub is_prompt: bool,
     ended: Vec<(TxId, Error)>,
 }
 
@@ -52,6 +56,8 @@ impl Session {
             last_rowid: 0,
             lane: VecDeque::new(),
             undecided: None,
+            answered_at: f64::NEG_INFINITY,
+            is_prompt: false,
             ended: vec![],
         }
     }

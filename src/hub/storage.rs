@@ -30,9 +30,12 @@ impl Database {
         for step in progress {
             match step {
                 Progress::Durable(seq) => {
-                    for held in self.outbox.release(seq) {
+                    let released = self.outbox.release(seq);
+                    let told: Vec<_> = released.iter().filter(|held| held.write.is_some()).map(|held| held.port).collect();
+                    for held in released {
                         self.send_after(held);
                     }
+                    self.hold_for(&told, now);
                 }
                 Progress::Fetched => {}
                 Progress::FetchFailed(first, last, error) => self.fetch_failed(first, last, &error),

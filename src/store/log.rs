@@ -57,6 +57,8 @@ pub struct Recovered {
 pub struct Log {
     queue: Vec<Published>,
     entries: Vec<LogEntry>,
+    /// Of all entries: asked for at every event.
+    bytes: usize,
     next: LogPos,
     /// The blocks that stand whole in a record behind the last final one.
     whole: SortedMap<BlockNo, ()>,
@@ -116,9 +118,14 @@ impl Log {
     /// Notes a record that has become durable, and the blocks that it holds whole. What lies beyond the database's `blocks` now
     /// would come back as zeros.
     pub fn append(&mut self, entry: LogEntry, whole: impl Iterator<Item = BlockNo>, blocks: u32) {
-        self.entries.push(entry);
+        self.push(entry);
         whole.for_each(|block| self.whole.insert(block, ()));
         self.whole.retain(|block, ()| block.0 < blocks);
+    }
+
+    fn push(&mut self, entry: LogEntry) {
+        self.bytes += entry.bytes;
+        self.entries.push(entry);
     }
 
     /// The newest final record that ends at or before `limit`: how far a checkpoint may fold. Where none is waited for, the last
@@ -135,6 +142,7 @@ impl Log {
     /// Forgets the records that a checkpoint has folded in, or an import replaced.
     pub fn drop_through(&mut self, last: CommitSeq) {
         self.entries.retain(|e| e.last > last);
+        self.bytes = self.entries.iter().map(|e| e.bytes).sum();
         if self.entries.is_empty() {
             self.whole = SortedMap::default();
         }
@@ -142,7 +150,7 @@ impl Log {
 
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.iter().map(|e| e.bytes).sum()
+        self.bytes
     }
 
     #[must_use]
@@ -185,7 +193,7 @@ impl Log {
             record.pages.iter().for_each(|(block, data)| newest.insert(block, data.clone()));
             newest.retain(|block, _| block.0 < record.blocks);
             let bytes = rest[..parts].iter().map(|(_, v)| v.len()).sum();
-            recovered.log.entries.push(LogEntry { last, to: LogPos(rest[parts - 1].0), bytes, is_final: false });
+            recovered.log.push(LogEntry { last, to: LogPos(rest[parts - 1].0), bytes, is_final: false });
             recovered.records.push(record);
             rest = &rest[parts..];
         }

@@ -217,6 +217,12 @@ impl Pager {
         seq
     }
 
+    /// Whether commits wait for the next write.
+    #[must_use]
+    pub fn has_waiting_commits(&self) -> bool {
+        !self.log.is_empty()
+    }
+
     /// What is remembered of the clients' writes.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
@@ -243,10 +249,15 @@ impl Pager {
 
     /// The operations for the block store since the last call. Ask after every event.
     pub fn take_ops(&mut self) -> Vec<(OpId, StoreOp)> {
+        self.take_ops_held(false)
+    }
+
+    /// The same; while `is_held`, no write begins.
+    pub fn take_ops_held(&mut self, is_held: bool) -> Vec<(OpId, StoreOp)> {
         if self.link != Link::Up {
             return self.take_reopening();
         }
-        if self.writing.is_none() && self.failed.is_none() {
+        if self.writing.is_none() && self.failed.is_none() && !is_held {
             self.next_write();
         }
         std::mem::take(&mut self.ops)

@@ -53,13 +53,12 @@ fn next_change(old: &[u8], new: &[u8], from: usize) -> Option<usize> {
 
 /// Where the change that begins at `start` ends: before the first [`GAP`] bytes that are the same, or at the last that differs.
 fn end_of_change(old: &[u8], new: &[u8], start: usize) -> usize {
-    let mut end = start + 1;
-    for at in end..new.len() {
+    let (mut end, mut at) = (start + 1, start + 1);
+    while at < new.len() && at - end < GAP {
         if old[at] != new[at] {
             end = at + 1;
-        } else if at - end >= GAP {
-            break;
         }
+        at += 1;
     }
     end
 }
