@@ -63,31 +63,61 @@ export function rawPart(bytes: Uint8Array): PayloadPart {
   return { bytes: bytes.length, write: (target, at) => target.set(bytes, at) };
 }
 
+/** Texts as UTF-8, one behind the other. */
+class Heap {
+  #bytes: Uint8Array<ArrayBuffer>;
+  used = 0;
+
+  /** Room for `units` of UTF-16, if all are ASCII. */
+  constructor(units: number) {
+    this.#bytes = new Uint8Array(units);
+  }
+
+  /** The bytes that the text takes. */
+  add(text: string): number {
+    const begin = this.used;
+    const { read, written } = encoder.encodeInto(text, this.#bytes.subarray(begin));
+    this.used += written;
+    if (read < text.length) {
+      const rest = encoder.encode(text.slice(read));
+      const grown = new Uint8Array(this.used + rest.length + this.#bytes.length);
+      grown.set(this.bytes);
+      grown.set(rest, this.used);
+      this.#bytes = grown;
+      this.used += rest.length;
+    }
+    return this.used - begin;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.used);
+  }
+}
+
 /** One block of parameters, measured now and written once, straight into its frame. */
 export class ValueBlock implements PayloadPart {
   readonly bytes: number;
   readonly #values: readonly WireValue[];
-  /** Texts as UTF-8 and blobs as they are, in the order of the values. */
-  readonly #texts: Uint8Array[] = [];
+  readonly #heap: Heap;
   readonly #blobs: Uint8Array[] = [];
+  /** Bytes of each text and blob, in the order of the values. */
+  readonly #lengths: number[] = [];
   #numbers = 0;
-  #heapBytes = 0;
   #blobBytes = 0;
 
   constructor(values: readonly WireValue[]) {
     this.#values = values;
+    this.#heap = new Heap(values.reduce<number>((units, value) => units + (typeof value === 'string' ? value.length : 0), 0));
     for (const value of values) this.#measure(value);
-    const slices = this.#texts.length + this.#blobs.length;
-    this.bytes = HEADER_BYTES + padded(values.length) + this.#numbers * 8 + padded(slices * 4 + this.#heapBytes + this.#blobBytes);
+    this.bytes = HEADER_BYTES + padded(values.length) + this.#numbers * 8 + padded(this.#lengths.length * 4 + this.#heap.used + this.#blobBytes);
   }
 
   #measure(value: WireValue): void {
     if (typeof value === 'string') {
-      const text = encoder.encode(value);
-      this.#texts.push(text);
-      this.#heapBytes += text.length;
+      this.#lengths.push(this.#heap.add(value));
     } else if (value instanceof Uint8Array) {
       this.#blobs.push(value);
+      this.#lengths.push(value.length);
       this.#blobBytes += value.length;
     } else if (value !== null) {
       this.#numbers += 1;
@@ -96,13 +126,13 @@ export class ValueBlock implements PayloadPart {
 
   write(target: Uint8Array, at: number): void {
     const view = new DataView(target.buffer, at, this.bytes);
-    const slices = this.#texts.length + this.#blobs.length;
-    [this.#values.length, this.#numbers, slices, this.#heapBytes, this.#blobBytes].forEach((word, index) => view.setUint32(index * 4, word, true));
+    const words = [this.#values.length, this.#numbers, this.#lengths.length, this.#heap.used, this.#blobBytes];
+    words.forEach((word, index) => view.setUint32(index * 4, word, true));
     this.#values.forEach((value, index) => view.setUint8(HEADER_BYTES + index, typeOf(value)));
     const lengthsAt = this.#writeNumbers(view, HEADER_BYTES + padded(this.#values.length));
-    this.#writeLengths(view, lengthsAt);
-    let heap = at + lengthsAt + slices * 4;
-    for (const bytes of [...this.#texts, ...this.#blobs]) {
+    this.#lengths.forEach((length, index) => view.setUint32(lengthsAt + index * 4, length, true));
+    let heap = at + lengthsAt + this.#lengths.length * 4;
+    for (const bytes of [this.#heap.bytes, ...this.#blobs]) {
       target.set(bytes, heap);
       heap += bytes.length;
     }
@@ -116,16 +146,6 @@ export class ValueBlock implements PayloadPart {
       at += 8;
     }
     return at;
-  }
-
-  #writeLengths(view: DataView, at: number): void {
-    let text = 0;
-    for (const value of this.#values) {
-      const slice = typeof value === 'string' ? this.#texts[text++] : value instanceof Uint8Array ? value : undefined;
-      if (!slice) continue;
-      view.setUint32(at, slice.length, true);
-      at += 4;
-    }
   }
 }
 

@@ -43,7 +43,8 @@ export type TransactionMode = 'deferred' | 'immediate' | 'read';
 
 /** How one statement's parameters lie in its value block: `count` values, and for named ones their names (with prefix), in the same order. */
 export interface ParamsShape { count: number; names?: string[] }
-export interface StatementShape { sql: string; params: ParamsShape }
+/** `times`, in a batch only: it is run so many times, each time with the next `params.count` values of its block. */
+export interface StatementShape { sql: string; params: ParamsShape; times?: number }
 
 /**
  * tab → hub. `id` is positive and grows over all requests of a client, whatever port they go through: a hub ignores one that it has
@@ -99,8 +100,11 @@ export type Op =
 /** hub → tab. `hub` is the hub instance; `re` the request answered, 0 for notifications. */
 export interface Response { hub: string; re: number; body: Body }
 export interface Column { name: string; type: string | null }
-/** `last_insert_rowid` is decimal text: it may exceed 2^53. */
-export interface ResultShape { columns: Column[]; rows: number; changes: number; last_insert_rowid: string }
+/**
+ * `last_insert_rowid` is decimal text: it may exceed 2^53. `times`: so many results of a statement without columns that was run several
+ * times; its block holds changes and rowid of each, and the other fields say nothing.
+ */
+export interface ResultShape { columns: Column[]; rows: number; changes: number; last_insert_rowid: string; times?: number }
 /** What a response may hold: exactly one of these. */
 export interface Bodies {
   /**
@@ -110,7 +114,7 @@ export interface Bodies {
   welcome: { protocol: number; format: number; version: string; sqlite: string; persistence: 'indexeddb' | 'memory'; epoch: number; commit: number; storage: StorageState };
   /** payload: one value block */
   rows: ResultShape;
-  /** payload: one value block per result, in order */
+  /** payload: one value block per result, in order; a statement that was run several times and has columns gives several */
   results: { results: ResultShape[] };
   done: { changes: number; last_insert_rowid: string };
   begun: { tx: number };

@@ -6,9 +6,9 @@ import { BlockReader, ValueBlock } from './codec.js';
 import { HubError } from './errors.js';
 import { KNOWN, checkOptions, wireTimeout, type QueryOptions, type RowOptions, type WriteOptions } from './options.js';
 import type { StatementShape } from './protocol.js';
-import { readResult, readRowid, type ObjectRow, type QueryResult, type RunResult } from './rows.js';
+import { readEffects, readResult, readRowid, type ObjectRow, type QueryResult, type RunResult } from './rows.js';
 import type { Session } from './session.js';
-import { checkParams, isWellFormed, type Bindable, type CheckedParams, type Params } from './values.js';
+import { checkParams, isWellFormed, type Bindable, type Params, type WireValue } from './values.js';
 
 /** One statement of a batch: its SQL, or its SQL with parameters. */
 export type BatchStatement = string | readonly [sql: string, params?: Params];
@@ -101,12 +101,12 @@ export abstract class Queries {
    */
   async batch<Row = ObjectRow>(statements: readonly BatchStatement[], options?: QueryOptions): Promise<QueryResult<Row>[]> {
     const { signal, timeout, durability, ...rows } = this.#check(options, KNOWN.query, 'batch');
-    const checked = checkBatch(statements);
-    const batch = { statements: checked.map(({ shape }) => shape), ...this.#scope, ...(durability && { durability }), ...wireTimeout(timeout) };
-    const blocks = checked.map(({ values }) => new ValueBlock(values));
+    const runs = checkBatch(statements);
+    const batch = { statements: runs.map(({ shape }) => shape), ...this.#scope, ...(durability && { durability }), ...wireTimeout(timeout) };
+    const blocks = runs.map(({ values }) => new ValueBlock(values));
     const { answer, payload } = await this.#send('results', { batch }, blocks, { what: 'batch', signal, timeout, writes: !('tx' in this.#scope) });
     const reader = new BlockReader(payload, rows.bigint ?? 'auto');
-    return answer.results.map(shape => readResult<Row>(shape, reader, rows));
+    return answer.results.flatMap(shape => shape.times === undefined ? readResult<Row>(shape, reader, rows) : readEffects<Row>(shape.times, reader, rows));
   }
 
   /** Inside a transaction the commit decides the durability, so there a statement knows no such option. */
@@ -127,13 +127,27 @@ export function checkSql(sql: unknown, caller: string): string {
   return sql;
 }
 
-function checkBatch(statements: readonly BatchStatement[]): { shape: StatementShape; values: CheckedParams['values'] }[] {
+/** One statement of a batch, or the same one many times, and the values of all times. */
+interface Run { shape: StatementShape; values: WireValue[] }
+
+/** Statements that follow one another with the same SQL go as one. */
+function checkBatch(statements: readonly BatchStatement[]): Run[] {
   if (!Array.isArray(statements)) throw new HubError('HUB_BAD_REQUEST', 'batch: the statements must be an array of SQL strings or [sql, params] pairs');
-  return Array.from(statements as readonly BatchStatement[], (statement, index) => {
+  const runs: Run[] = [];
+  // Not for…of over a sparse array's entries: a hole is `undefined` and must be refused like one.
+  for (let index = 0; index < statements.length; index++) {
+    const statement = (statements as readonly BatchStatement[])[index];
     const [sql, params, ...rest] = Array.isArray(statement) ? statement : [statement];
     if (rest.length > 0) throw new HubError('HUB_BAD_REQUEST', `batch: statement ${index} must be [sql, params]; put the parameters in one array`, { index });
-    const text = checkSql(sql, `batch: statement ${index}`);
-    const checked = checkParams(params, { sql: text, index });
-    return { shape: { sql: text, params: checked.shape }, values: checked.values };
-  });
+    const last = runs[runs.length - 1];
+    const text = last && sql === last.shape.sql ? last.shape.sql : checkSql(sql, `batch: statement ${index}`);
+    const { shape, values } = checkParams(params, { sql: text, index });
+    if (last?.shape.sql === text && !shape.names && !last.shape.params.names && shape.count === last.shape.params.count) {
+      last.shape.times = (last.shape.times ?? 1) + 1;
+      for (const value of values) last.values.push(value);
+    } else {
+      runs.push({ shape: { sql: text, params: shape }, values });
+    }
+  }
+  return runs;
 }

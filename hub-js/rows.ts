@@ -36,6 +36,15 @@ export function readResult<Row>(shape: ResultShape, reader: BlockReader, { rowMo
   };
 }
 
+/** What each of so many runs of a statement without columns did. */
+export function readEffects<Row>(times: number, reader: BlockReader, { bigint }: RowOptions): QueryResult<Row>[] {
+  const values = reader.values(times * 2);
+  return Array.from({ length: times }, (_, run) => {
+    const rowid = values[run * 2 + 1] as number | bigint;
+    return { rows: [], columns: [], changes: Number(values[run * 2]), lastInsertRowid: bigint === 'bigint' ? BigInt(rowid) : rowid };
+  });
+}
+
 export function readRowid(text: string, bigint: BigIntMode = 'auto'): number | bigint {
   const number = Number(text);
   return bigint === 'number' || bigint === 'auto' && Number.isSafeInteger(number) ? number : BigInt(text);

@@ -50,7 +50,7 @@ fn world() -> (World, PortId) {
 #[test]
 fn a_write_that_is_sent_again_after_the_hubs_death_gets_its_first_reply() {
     let (mut world, port) = world();
-    let statement = |sql: &str| wire::StatementShape { sql: sql.into(), params: wire::ParamsShape::default() };
+    let statement = |sql: &str| wire::StatementShape { sql: sql.into(), params: wire::ParamsShape::default(), times: None };
     let statements = vec![statement("INSERT INTO t(name) VALUES ('c')"), statement("SELECT count(*) FROM t")];
     let batch = Op::Batch(wire::Batch { statements, tx: None, durability: None, timeout: None });
     let writes = [query("INSERT INTO t(name) VALUES ('a') RETURNING id, name"), exec("INSERT INTO t(name) VALUES ('b')"), batch];

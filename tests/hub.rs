@@ -2,10 +2,10 @@
 
 mod support;
 
-use support::{World, int, text};
+use support::{World, decode_rows, encode_values, int, text};
 use tabhub::hub::Event;
 use tabhub::store::StoreFailure;
-use tabhub::wire::{self, Op, TransactionMode};
+use tabhub::wire::{self, Body, Op, TransactionMode, Value};
 
 fn world_with_table() -> (World, tabhub::ids::PortId, tabhub::ids::PortId) {
     let mut world = World::new();
@@ -401,4 +401,39 @@ fn foreign_bytes_get_a_typed_answer_and_nothing_breaks() {
     let id = world.ask_query(a, "SELECT ?", &[int(1)], Some(77));
     assert_eq!(world.rows(a, id).unwrap_err().code, "HUB_TRANSACTION_CLOSED");
     assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
+}
+
+#[test]
+fn a_statement_that_is_repeated_in_a_batch_runs_with_each_of_its_parameters_and_a_failure_is_counted_by_runs() {
+    let mut world = World::new();
+    let tab = world.tab();
+    world.exec(tab, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT)").unwrap();
+    let shape = |sql: &str, count, times| wire::StatementShape {
+        sql: sql.into(),
+        params: wire::ParamsShape { count, names: None },
+        times,
+    };
+    let mut batch = |statements: Vec<wire::StatementShape>, blocks: &[&[Value]]| {
+        let payload: Vec<u8> = blocks.iter().flat_map(|values| encode_values(values)).collect();
+        let id = world.send(tab, Op::Batch(wire::Batch { statements, tx: None, durability: None, timeout: None }), &payload);
+        world.settle();
+        world.take(tab, id).unwrap()
+    };
+    let insert = "INSERT INTO t VALUES (?, ?)";
+    let rows = [int(5), text("a"), int(9), text("b"), int(7), text("c")];
+    let answer =
+        batch(vec![shape(insert, 2, Some(3)), shape("SELECT name FROM t WHERE id = ?", 1, Some(2))], &[&rows, &[int(9), int(7)]]);
+    let Body::Results(wire::Results { results }) = &answer.body else { panic!("{answer:?}") };
+    assert_eq!(results.iter().map(|r| (r.times, r.rows)).collect::<Vec<_>>(), [(Some(3), 0), (None, 1), (None, 1)]);
+    let (effects, rest) = decode_rows(&answer.payload, 3, 2);
+    assert_eq!(effects, [[int(1), int(5)], [int(1), int(9)], [int(1), int(7)]], "changes and rowid of each");
+    assert_eq!(decode_rows(&answer.payload[rest..], 1, 1).0, [[text("b")]]);
+    let failed =
+        batch(vec![shape("DELETE FROM t WHERE id = ?", 1, Some(2)), shape(insert, 2, Some(2))], &[&[int(5), int(9)], &rows[2..]]);
+    let Body::Error(error) = failed.body else { panic!("{failed:?}") };
+    assert_eq!((error.code.as_str(), error.index, error.sql.as_deref()), ("SQLITE_CONSTRAINT_PRIMARYKEY", Some(3), Some(insert)));
+    for times in [0, u32::MAX] {
+        let Body::Error(error) = batch(vec![shape(insert, 2, Some(times))], &[&rows]).body else { panic!("{times} times") };
+        assert!(matches!(error.code.as_str(), "HUB_BAD_REQUEST" | "HUB_PROTOCOL"), "{error:?}");
+    }
 }

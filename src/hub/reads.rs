@@ -90,6 +90,7 @@ fn reply(connection: &Connection, statement: &Statement, rows: &Rows) -> Reply {
         rows: rows.count,
         changes: 0,
         last_insert_rowid: connection.last_insert_rowid(),
+        times: None,
     };
     let mut payload = vec![];
     rows.write_to(&mut payload);

@@ -71,6 +71,13 @@ impl Rows {
         Ok(())
     }
 
+    /// Takes what a statement without columns did.
+    pub fn push_effect(&mut self, result: &wire::ResultShape) {
+        self.writer.integer(result.changes.cast_signed());
+        self.writer.integer(result.last_insert_rowid);
+        self.count += 1;
+    }
+
     pub fn bytes(&self) -> usize {
         self.writer.bytes()
     }

@@ -185,7 +185,7 @@ fn tx_id(tx: u64) -> Result<TxId> {
 }
 
 fn one_call(sql: String, params: wire::ParamsShape, payload: &[u8]) -> Result<Call> {
-    let statement = wire::StatementShape { sql, params };
+    let statement = wire::StatementShape { sql, params, times: None };
     Ok(calls(vec![statement], payload)?.pop().expect("one statement gives one call"))
 }
 
@@ -193,12 +193,16 @@ fn calls(statements: Vec<wire::StatementShape>, payload: &[u8]) -> Result<Vec<Ca
     let malformed = |e: wire::FrameError| Error::Protocol(e.to_string());
     let mut values = wire::ValuesReader::new(payload);
     let mut calls = Vec::with_capacity(statements.len());
-    for wire::StatementShape { sql, params } in statements {
+    for wire::StatementShape { sql, params, times } in statements {
         if params.names.as_ref().is_some_and(|names| names.len() != params.count as usize) {
             return Err(Error::BadRequest("there must be a name for each named parameter".into()));
         }
-        let values = values.block(params.count as usize).map_err(malformed)?;
-        calls.push(Call { sql, values, names: params.names });
+        let times = times.unwrap_or(1) as usize;
+        let count = (params.count as usize).checked_mul(times).filter(|_| times > 0);
+        let count = count
+            .ok_or_else(|| Error::BadRequest("`times` must be a positive number, as large as the parameters allow".into()))?;
+        let values = values.block(count).map_err(malformed)?;
+        calls.push(Call { sql, values, names: params.names, times });
     }
     values.finish().map_err(malformed)?;
     Ok(calls)

@@ -9,17 +9,23 @@ use crate::store::codec::Fields;
 use crate::wire;
 use std::borrow::Cow;
 
-/// One statement and its parameters, as they came.
+/// One statement and its parameters, as they came; in a batch, those of each of the `times` that it is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     pub sql: String,
     pub values: Vec<wire::Value>,
     pub names: Option<Vec<String>>,
+    pub times: usize,
 }
 
 impl Call {
     pub fn params(&self) -> Params<'_> {
-        let values = self.values.iter().map(|value| match value {
+        self.params_of(0)
+    }
+
+    fn params_of(&self, run: usize) -> Params<'_> {
+        let count = self.values.len() / self.times;
+        let values = self.values[run * count..(run + 1) * count].iter().map(|value| match value {
             wire::Value::Null => ValueRef::Null,
             wire::Value::Integer(n) => ValueRef::Integer(*n),
             wire::Value::Real(x) => ValueRef::Real(*x),
@@ -109,7 +115,7 @@ impl Work {
     /// The statement that failed, for the error.
     pub fn sql_of(&self, index: Option<usize>) -> &str {
         match (self, index) {
-            (Work::Batch(calls), Some(at)) => &calls[at].sql,
+            (Work::Batch(calls), Some(at)) => sql_at(calls, at),
             _ => self.sql(),
         }
     }
@@ -183,49 +189,98 @@ fn run_query_alone(call: &Call, connection: &mut Connection) -> WorkResult<(Repl
 /// Runs a prepared statement and gathers its rows.
 pub fn run_call(statement: &Statement, call: &Call, connection: &mut Connection) -> WorkResult<Reply> {
     let (mut rows, mut payload) = (Rows::default(), vec![]);
-    let result = run_into(statement, call, connection, &mut rows)?;
+    let result = run_into(statement, &call.params(), connection, &mut rows)?;
     rows.write_to(&mut payload);
     Ok(Reply { body: wire::Body::Rows(result), payload })
 }
 
-fn run_into(statement: &Statement, call: &Call, connection: &mut Connection, rows: &mut Rows) -> Attempt<wire::ResultShape> {
+fn run_into(
+    statement: &Statement,
+    params: &Params<'_>,
+    connection: &mut Connection,
+    rows: &mut Rows,
+) -> Attempt<wire::ResultShape> {
     let before = connection.total_changes();
-    connection.run(statement, &call.params(), &mut |statement| rows.push(statement))?;
+    connection.run(statement, params, &mut |statement| rows.push(statement))?;
     let changes = if connection.total_changes() == before { 0 } else { connection.changes() };
     Ok(wire::ResultShape {
         columns: wire_columns(statement.columns()),
         rows: rows.count,
         changes: changes.cast_unsigned(),
         last_insert_rowid: connection.last_insert_rowid(),
+        times: None,
     })
+}
+
+/// The SQL of a batch's statement, counted as they are run.
+fn sql_at(calls: &[Call], mut at: usize) -> &str {
+    for call in calls {
+        if at < call.times {
+            return &call.sql;
+        }
+        at -= call.times;
+    }
+    ""
 }
 
 /// After a miss the rest still runs, only to learn what else is missing: one fetch instead of one per statement.
 fn run_batch(calls: &[Call], connection: &mut Connection) -> WorkResult<Reply> {
-    let (mut results, mut payload, mut missed) = (vec![], vec![], Vec::<BlockNo>::new());
-    for (index, call) in calls.iter().enumerate() {
-        match run_batch_call(call, connection, &mut payload) {
-            Ok(result) => results.push(result),
-            Err(Failure::Missed(blocks)) => missed.extend(blocks),
-            Err(failure) if missed.is_empty() => return Err(WorkFailure { failure, index: Some(index) }),
-            Err(_) => {}
+    let (mut done, mut missed, mut index) = (BatchResults::default(), Vec::<BlockNo>::new(), 0);
+    for call in calls {
+        for run in 0..call.times {
+            match run_batch_call(call, run, connection, &mut done) {
+                Ok(()) => {}
+                Err(Failure::Missed(blocks)) => missed.extend(blocks),
+                Err(failure) if missed.is_empty() => return Err(WorkFailure { failure, index: Some(index) }),
+                Err(_) => {}
+            }
+            index += 1;
         }
+        done.end_call();
     }
     if !missed.is_empty() {
         return Err(Failure::Missed(missed).into());
     }
-    Ok(Reply { body: wire::Body::Results(wire::Results { results }), payload })
+    Ok(Reply { body: wire::Body::Results(wire::Results { results: done.results }), payload: done.payload })
 }
 
-fn run_batch_call(call: &Call, connection: &mut Connection, payload: &mut Vec<u8>) -> Attempt<wire::ResultShape> {
+fn run_batch_call(call: &Call, run: usize, connection: &mut Connection, done: &mut BatchResults) -> Attempt<()> {
     let statement = connection.prepare(&call.sql)?;
     if statement.control.is_some() {
         return Err(no_control("batch()").into());
     }
     let mut rows = Rows::default();
-    let result = run_into(&statement, call, connection, &mut rows)?;
-    rows.write_to(payload);
-    Ok(result)
+    let result = run_into(&statement, &call.params_of(run), connection, &mut rows)?;
+    done.push(result, &rows, call.times > 1);
+    Ok(())
+}
+
+/// The results of a batch, as they come.
+#[derive(Default)]
+struct BatchResults {
+    results: Vec<wire::ResultShape>,
+    payload: Vec<u8>,
+    /// What the runs of the present call did.
+    effects: Rows,
+}
+
+impl BatchResults {
+    /// What is run many times and answers nothing takes two numbers each time, and no shape.
+    fn push(&mut self, result: wire::ResultShape, rows: &Rows, is_repeated: bool) {
+        if is_repeated && result.columns.is_empty() {
+            return self.effects.push_effect(&result);
+        }
+        rows.write_to(&mut self.payload);
+        self.results.push(result);
+    }
+
+    fn end_call(&mut self) {
+        let effects = std::mem::take(&mut self.effects);
+        if effects.count > 0 {
+            effects.write_to(&mut self.payload);
+            self.results.push(wire::ResultShape { times: Some(effects.count), ..wire::ResultShape::default() });
+        }
+    }
 }
 
 impl Script {

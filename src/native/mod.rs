@@ -156,7 +156,11 @@ impl LocalHub {
     /// # Errors
     /// As [`LocalHub::query`], with the statement's index; nothing is applied then.
     pub fn batch(&mut self, statements: &[(&str, &[Value])]) -> Result<Vec<Rows>> {
-        let shape = |(sql, params): &(&str, &[Value])| wire::StatementShape { sql: (*sql).into(), params: positional(params) };
+        let shape = |(sql, params): &(&str, &[Value])| wire::StatementShape {
+            sql: (*sql).into(),
+            params: positional(params),
+            times: None,
+        };
         let payload: Vec<u8> = statements.iter().flat_map(|(_, params)| encode_values(params)).collect();
         let shapes = statements.iter().map(shape).collect();
         let op = Op::Batch(wire::Batch { statements: shapes, tx: None, durability: None, timeout: None });

@@ -112,6 +112,9 @@ fn write_result(result: &ResultShape, w: &mut Writer<'_>) {
         write_columns(&result.columns, w);
         w.key("rows").number(result.rows.into());
         write_effect(result.changes, result.last_insert_rowid, w);
+        if let Some(times) = result.times {
+            w.key("times").number(times.into());
+        }
     });
 }
 

@@ -86,12 +86,14 @@ pub struct ParamsShape {
     pub names: Option<Vec<String>>,
 }
 
-/// One statement of a batch.
+/// One statement of a batch, to be run once, or `times` times, one after the other, each time with the next `params.count` values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatementShape {
     pub sql: String,
     pub params: ParamsShape,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
 }
 
 /// The first frame on a port. `lock` names the Web Lock the tab holds for its life, empty where locks are missing.
@@ -317,6 +319,9 @@ pub struct ResultShape {
     pub changes: u64,
     #[serde(with = "decimal")]
     pub last_insert_rowid: i64,
+    /// Of a statement without columns that was run several times: its value block holds changes and rowid of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

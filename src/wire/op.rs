@@ -137,7 +137,8 @@ fn as_statements(node: Node<'_>) -> Option<Vec<StatementShape>> {
 
 fn as_statement(node: Node<'_>) -> Option<StatementShape> {
     let Node::Object(mut f) = node else { return None };
-    let statement = StatementShape { sql: f.text("sql").ok()?, params: f.params().ok()? };
+    let times = f.option("times", as_short).ok()?;
+    let statement = StatementShape { sql: f.text("sql").ok()?, params: f.params().ok()?, times };
     f.finish().ok().map(|()| statement)
 }
 

@@ -148,6 +148,19 @@ test('batch sends all statements in one message and answers one result each', as
   assert.deepEqual(blocks, [[{ integer: '1' }], []]);
 });
 
+test('a statement that is repeated in a batch is sent once, with the parameters of all times', async t => {
+  const effects = { columns: [], rows: 0, changes: 0, last_insert_rowid: '0', times: 3 };
+  const numbers = [1n, 7n, 0n, 7n, 1n, 2n ** 60n].map(integer => ({ integer: String(integer) }));
+  const world = createWorld(t, { batch: ({ id }, hub) => hub.reply(id, { results: { results: [effects, noRows.rows, noRows.rows] } }, [numbers, [], []]) });
+  const db = await world.open();
+  const results = await db.batch([['INSERT', [1, 'a']], ['INSERT', [2, 'b']], ['INSERT', [3, 'ü']], ['INSERT', [4]], ['INSERT', { a: 5 }]]);
+  assert.deepEqual(results.slice(0, 3), [[1, 7], [0, 7], [1, 2n ** 60n]].map(([changes, lastInsertRowid]) => ({ rows: [], columns: [], changes, lastInsertRowid })));
+  assert.equal(results.length, 5);
+  const { op, blocks } = await world.hub.take('batch');
+  assert.deepEqual(op.batch.statements, [{ sql: 'INSERT', params: { count: 2 }, times: 3 }, { sql: 'INSERT', params: { count: 1 } }, { sql: 'INSERT', params: { count: 1, names: ['a'] } }]);
+  assert.deepEqual(blocks, [[{ integer: '1' }, { text: 'a' }, { integer: '2' }, { text: 'b' }, { integer: '3' }, { text: 'ü' }], [{ integer: '4' }], [{ integer: '5' }]]);
+});
+
 test('a batch that is none is refused, its bad statement by number', async t => {
   const db = await createWorld(t).open();
   await rejects(db.batch('SELECT 1'), 'HUB_BAD_REQUEST');

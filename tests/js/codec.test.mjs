@@ -53,6 +53,13 @@ test('a text that begins with a byte order mark keeps it, and the texts after it
   assert.deepEqual(new BlockReader(payload, 'auto').values(4), ['\uFEFFa', 'b😀', '', '\0c']);
 });
 
+test('texts of any length and script keep their places', () => {
+  const texts = ['', 'ascii', 'ü'.repeat(300), '', '漢字'.repeat(50), 'x'.repeat(5000), '🐘'.repeat(200), 'end'];
+  const block = new ValueBlock([1, ...texts.slice(0, 4), new Uint8Array([9]), ...texts.slice(4), null]);
+  const [values] = readBlocks(readRequest(encodeRequest({ id: 1, op: { metrics: {} } }, [block])).payload);
+  assert.deepEqual(values.filter(value => value?.text !== undefined).map(value => value.text), texts);
+});
+
 test('a blob is a copy: keeping it does not keep the frame', () => {
   const { payload } = decodeResponse(buffer(responseFrame({ hub: 'h', re: 1, body: {} }, [[{ blob: '0102' }]])));
   const [blob] = new BlockReader(payload, 'auto').values(1);

@@ -38,7 +38,7 @@ pub fn exec(sql: &str, tx: Option<u64>) -> (Op, Vec<u8>) {
 
 pub fn batch(statements: Vec<String>) -> (Op, Vec<u8>) {
     let payload = no_values(statements.len());
-    let statements = statements.into_iter().map(|sql| wire::StatementShape { sql, params: no_params() }).collect();
+    let statements = statements.into_iter().map(|sql| wire::StatementShape { sql, params: no_params(), times: None }).collect();
     (Op::Batch(wire::Batch { statements, tx: None, durability: None, timeout: None }), payload)
 }
 
