@@ -4,6 +4,7 @@ use super::authorizer::Control;
 use super::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::ffi;
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int};
 
 /// A result column: its name, and the declared type where it comes straight from a table.
@@ -160,26 +161,32 @@ impl Statement {
     #[must_use]
     pub fn value(&self, column: c_int) -> ValueRef<'_> {
         // SAFETY: SQLite keeps the bytes until the statement is stepped, reset or asked for a conversion; none happens
-        // while the value is borrowed, since each column is read once and by its own type.
+        // while the value is borrowed, since each column is read once and by its own type. The value is not protected by a mutex,
+        // which only counts where several threads share a connection.
         unsafe {
-            match ffi::sqlite3_column_type(self.raw, column) {
-                ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_column_int64(self.raw, column)),
-                ffi::SQLITE_FLOAT => ValueRef::Real(ffi::sqlite3_column_double(self.raw, column)),
+            let value = ffi::sqlite3_column_value(self.raw, column);
+            match ffi::sqlite3_value_type(value) {
+                ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_value_int64(value)),
+                ffi::SQLITE_FLOAT => ValueRef::Real(ffi::sqlite3_value_double(value)),
                 ffi::SQLITE_TEXT => {
-                    ValueRef::Text(String::from_utf8_lossy(self.bytes(column, ffi::sqlite3_column_text(self.raw, column))))
+                    let bytes = bytes_of(value, ffi::sqlite3_value_text(value));
+                    // Looked at by words first, which the lossy way does not do.
+                    ValueRef::Text(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
                 }
-                ffi::SQLITE_BLOB => ValueRef::Blob(self.bytes(column, ffi::sqlite3_column_blob(self.raw, column).cast())),
+                ffi::SQLITE_BLOB => ValueRef::Blob(bytes_of(value, ffi::sqlite3_value_blob(value).cast())),
                 _ => ValueRef::Null,
             }
         }
     }
+}
 
-    unsafe fn bytes(&self, column: c_int, start: *const u8) -> &[u8] {
-        let len = unsafe { ffi::sqlite3_column_bytes(self.raw, column) };
-        match usize::try_from(len) {
-            Ok(len) if len > 0 && !start.is_null() => unsafe { std::slice::from_raw_parts(start, len) },
-            _ => &[],
-        }
+/// # Safety
+/// `start` is what `SQLite` has just answered for the value.
+unsafe fn bytes_of<'a>(value: *mut ffi::sqlite3_value, start: *const u8) -> &'a [u8] {
+    let len = unsafe { ffi::sqlite3_value_bytes(value) };
+    match usize::try_from(len) {
+        Ok(len) if len > 0 && !start.is_null() => unsafe { std::slice::from_raw_parts(start, len) },
+        _ => &[],
     }
 }
 

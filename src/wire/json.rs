@@ -281,7 +281,14 @@ impl Writer<'_> {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         self.comma();
         self.0.push(b'"');
-        for byte in text.bytes() {
+        let bytes = text.as_bytes();
+        let mut copied = 0;
+        for (at, byte) in bytes.iter().copied().enumerate() {
+            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            self.0.extend_from_slice(&bytes[copied..at]);
+            copied = at + 1;
             match byte {
                 b'"' | b'\\' => self.0.extend_from_slice(&[b'\\', byte]),
                 b'\n' => self.0.extend_from_slice(b"\\n"),
@@ -289,13 +296,13 @@ impl Writer<'_> {
                 b'\t' => self.0.extend_from_slice(b"\\t"),
                 0x08 => self.0.extend_from_slice(b"\\b"),
                 0x0c => self.0.extend_from_slice(b"\\f"),
-                0..0x20 => {
+                _ => {
                     self.0.extend_from_slice(b"\\u00");
                     self.0.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
                 }
-                _ => self.0.push(byte),
             }
         }
+        self.0.extend_from_slice(&bytes[copied..]);
         self.0.push(b'"');
     }
 }

@@ -151,8 +151,8 @@ fn safe_integer(slot: f64) -> Result<i64, FrameError> {
 #[derive(Default)]
 pub struct RowsWriter {
     types: Vec<u8>,
-    slots: Vec<u8>,
-    lengths: Vec<u8>,
+    slots: Vec<[u8; 8]>,
+    lengths: Vec<[u8; 4]>,
     heap: Vec<u8>,
     blobs: Vec<u8>,
 }
@@ -195,12 +195,14 @@ impl RowsWriter {
 
     /// Bytes that `write_to` would append.
     pub fn bytes(&self) -> usize {
-        let tail = self.lengths.len() + self.heap.len() + self.blobs.len();
-        HEADER_BYTES + padded(self.types.len()) + self.slots.len() + padded(tail)
+        let tail = self.lengths.len() * 4 + self.heap.len() + self.blobs.len();
+        HEADER_BYTES + padded(self.types.len()) + self.slots.len() * 8 + padded(tail)
     }
 
     pub fn clear(&mut self) {
-        for section in [&mut self.types, &mut self.slots, &mut self.lengths, &mut self.heap, &mut self.blobs] {
+        self.slots.clear();
+        self.lengths.clear();
+        for section in [&mut self.types, &mut self.heap, &mut self.blobs] {
             section.clear();
         }
     }
@@ -209,13 +211,13 @@ impl RowsWriter {
     pub fn write_to(&self, payload: &mut Vec<u8>) {
         debug_assert!(payload.len().is_multiple_of(8), "blocks are 8-byte aligned");
         payload.reserve(self.bytes());
-        let header = [self.types.len(), self.slots.len() / 8, self.lengths.len() / 4, self.heap.len(), self.blobs.len(), 0];
+        let header = [self.types.len(), self.slots.len(), self.lengths.len(), self.heap.len(), self.blobs.len(), 0];
         for field in header {
             payload.extend_from_slice(&(field as u32).to_le_bytes());
         }
         payload.extend_from_slice(&self.types);
         payload.resize(padded(payload.len()), 0);
-        for section in [&self.slots, &self.lengths, &self.heap, &self.blobs] {
+        for section in [self.slots.as_flattened(), self.lengths.as_flattened(), &self.heap, &self.blobs] {
             payload.extend_from_slice(section);
         }
         payload.resize(padded(payload.len()), 0);
@@ -223,12 +225,12 @@ impl RowsWriter {
 
     fn number(&mut self, kind: u8, slot: [u8; 8]) {
         self.types.push(kind);
-        self.slots.extend_from_slice(&slot);
+        self.slots.push(slot);
     }
 
     fn slice(&mut self, kind: u8, length: usize) {
         self.types.push(kind);
-        self.lengths.extend_from_slice(&(length as u32).to_le_bytes());
+        self.lengths.push((length as u32).to_le_bytes());
     }
 }
 
@@ -279,7 +281,7 @@ mod tests {
             Value::Blob(blob) => Some(blob.len()),
             _ => None,
         });
-        writer.lengths = slices.flat_map(|length| (length as u32).to_le_bytes()).collect();
+        writer.lengths = slices.map(|length| (length as u32).to_le_bytes()).collect();
         let mut payload = Vec::new();
         writer.write_to(&mut payload);
         payload
