@@ -2,6 +2,7 @@
  * The environment of a browser's tab. Called by `index.ts` and `global.ts`, once per call of theirs. Features are detected, never user
  * agents. It decides nothing: what to do without one of them is for `transport/` to say.
  */
+import { FRAME_BYTES_MAX } from './bundle.js';
 import { deleteStorage } from './delete-storage.js';
 import type { Connection, Environment, Host, PageEvent, Receiver } from './environment.js';
 import { timer } from './timer.js';
@@ -75,7 +76,7 @@ function onLoadError(worker: SharedWorker | Worker, receiver: Pick<Receiver, 'lo
 function connectTo(port: MessagePort, receiver: Receiver): Connection {
   port.addEventListener('message', event => receiver.message(event.data));
   port.start();
-  return { send: frame => port.postMessage(frame, [frame]), ping: () => port.postMessage({ tabhub: 'ping' }), close: () => port.close() };
+  return { send: message => port.postMessage(message, message.byteLength > FRAME_BYTES_MAX ? [message] : []), ping: () => port.postMessage({ tabhub: 'ping' }), close: () => port.close() };
 }
 
 /** `freeze` and `resume` are Chromium's. */

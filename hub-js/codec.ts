@@ -22,9 +22,20 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const padded = (length: number): number => Math.ceil(length / 8) * 8;
 
+/** Most headers are encoded here first: then their frame is made once, as long as it must be. */
+const scratch = new Uint8Array(4 * 1024);
+/** The most bytes of UTF-8 that a UTF-16 unit takes. */
+const UNIT_BYTES_MAX = 3;
+
+/** UTF-8 that is good until the next call. */
+function utf8(text: string): Uint8Array {
+  if (text.length * UNIT_BYTES_MAX > scratch.length) return encoder.encode(text);
+  return scratch.subarray(0, encoder.encodeInto(text, scratch).written);
+}
+
 /** One frame: the request as JSON, then the parts, each of which must be a multiple of 8 long except the last. Throws `HUB_LIMIT`. */
 export function encodeRequest(request: Request, parts: readonly PayloadPart[] = []): ArrayBuffer {
-  const header = encoder.encode(JSON.stringify(request));
+  const header = utf8(JSON.stringify(request));
   let at = padded(4 + header.length);
   const frame = allocate(parts.reduce((size, part) => size + part.bytes, at));
   new DataView(frame.buffer).setUint32(0, header.length, true);
@@ -44,15 +55,18 @@ function allocate(bytes: number): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** Splits a frame of the hub. Throws `HUB_PROTOCOL` when it is none. */
-export function decodeResponse(frame: ArrayBuffer): { response: Response; payload: Uint8Array } {
+/** Splits a frame of the hub, which begins at a multiple of 8. Throws `HUB_PROTOCOL` when it is none. */
+export function decodeResponse({ buffer, byteOffset, byteLength }: Uint8Array): { response: Response; payload: Uint8Array } {
   try {
-    const length = new DataView(frame).getUint32(0, true);
-    const response = JSON.parse(decoder.decode(new Uint8Array(frame, 4, length))) as Response;
+    const length = new DataView(buffer, byteOffset, byteLength).getUint32(0, true);
+    const header = new Uint8Array(buffer, byteOffset + 4, length);
+    const payloadAt = padded(4 + length);
+    const payload = new Uint8Array(buffer, byteOffset + payloadAt, byteLength - payloadAt);
+    const response = JSON.parse(decoder.decode(header)) as Response;
     if (typeof response?.hub !== 'string' || typeof response.re !== 'number' || !response.body || typeof response.body !== 'object') {
       throw new TypeError('hub, re or body is missing');
     }
-    return { response, payload: new Uint8Array(frame, padded(4 + length)) };
+    return { response, payload };
   } catch (cause) {
     throw new HubError('HUB_PROTOCOL', 'the hub sent a frame that this client does not understand', { outcome: 'unknown', cause });
   }

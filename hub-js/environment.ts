@@ -8,8 +8,8 @@ import type { LogEvent } from './options.js';
 
 /** A connection to a hub, or to where one will be. */
 export interface Connection {
-  /** Sends one frame; its buffer is transferred. */
-  send(frame: ArrayBuffer): void;
+  /** Sends one message: a frame, or a bundle of them. The buffer of one larger than `FRAME_BYTES_MAX` is transferred; others may be kept. */
+  send(message: ArrayBuffer): void;
   /** Asks for a sign of life: the worker answers by itself, whatever its hub is doing between two statements. */
   ping(): void;
   close(): void;

@@ -2,6 +2,7 @@
  * One connection to one hub: says hello, tells the hub's frames from others, and notices when the hub is gone. `session.ts` makes one
  * for each hub in turn. It never repeats anything: with its hub it is over.
  */
+import { Bundler, unbundle } from './bundle.js';
 import { decodeResponse, encodeRequest } from './codec.js';
 import type { Connection, Environment } from './environment.js';
 import { HubError, fromWire, reason } from './errors.js';
@@ -45,6 +46,7 @@ export class Link {
   readonly #url: string;
   readonly #events: LinkEvents;
   readonly #connection: Connection;
+  readonly #bundler: Bundler;
   readonly #pulse: Pulse;
   /** Aborted at the end: leaves the queue of the hub's lock. */
   readonly #life = new AbortController();
@@ -74,6 +76,7 @@ export class Link {
     } catch (cause) {
       throw this.#loadError(cause);
     }
+    this.#bundler = new Bundler(message => this.#connection.send(message));
   }
 
   /**
@@ -106,16 +109,17 @@ export class Link {
       });
   }
 
-  /** The frame's buffer is transferred. */
+  /** It goes out before this task ends, together with what else is sent in it. A frame larger than `FRAME_BYTES_MAX` is transferred. */
   send(frame: ArrayBuffer): void {
     if (this.#life.signal.aborted) return;
-    this.#connection.send(frame);
+    this.#bundler.add(frame);
     if (this.hub) this.#pulse.expect();
   }
 
   /** Lets go of the hub; a hello that waits for its answer rejects with `error`. May be called again. */
   close(error: HubError): void {
     if (this.#life.signal.aborted) return;
+    this.#bundler.flush();
     this.#life.abort();
     this.#pulse.end();
     this.#connection.close();
@@ -131,14 +135,17 @@ export class Link {
       if (message) this.#notice(message);
       return;
     }
-    let frame;
+    let frames;
     try {
-      frame = decodeResponse(data);
+      frames = unbundle(data).map(frame => decodeResponse(frame));
     } catch (error) {
       // Which call it answered cannot be told, so none can be trusted to be answered.
       return this.#fail(error as HubError);
     }
-    this.#dispatch(frame.response, frame.payload);
+    for (const { response, payload } of frames) {
+      // The one before may have ended the connection.
+      if (!this.#life.signal.aborted) this.#dispatch(response, payload);
+    }
   }
 
   /** What the worker says by itself. */

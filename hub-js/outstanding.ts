@@ -2,6 +2,7 @@
  * The requests that have not been answered: numbers them, keeps the frames of those that another hub could be asked again, and
  * decides what becomes of each when a hub is lost. `session.ts` owns one for its life. It never decides when to send.
  */
+import { FRAME_BYTES_MAX } from './bundle.js';
 import { encodeRequest, type PayloadPart } from './codec.js';
 import { HubError } from './errors.js';
 import { Exchange, type ExchangeOptions, type Line } from './exchange.js';
@@ -70,8 +71,8 @@ export class Outstanding {
     call.hubs += 1;
     this.#lastSent = Math.max(this.#lastSent, write);
     exchange.sentTo = link;
-    // Sending takes the buffer away.
-    link.send(repeatable ? frame.slice(0) : frame);
+    // Sending takes a large frame's buffer away.
+    link.send(repeatable && frame.byteLength > FRAME_BYTES_MAX ? frame.slice(0) : frame);
     if (exchange.stopping) exchange.stop();
   }
 

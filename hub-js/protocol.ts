@@ -2,7 +2,7 @@
  * The port protocol between a tab (client) and the hub, as types. The Rust side of the same contract is `src/wire`;
  * `tests/wire_golden/*.json` holds frames that both sides must read and write alike.
  *
- * A frame is one ArrayBuffer: `u32 LE header length | header (JSON, UTF-8) | padding to 8 | payload`.
+ * A message is one ArrayBuffer. A frame: `u32 LE header length | header (JSON, UTF-8) | padding to 8 | payload`.
  * The header is a `Request` (tab → hub) or a `Response` (hub → tab). The payload is empty, raw bytes (`bytes`, `chunk`), or a
  * sequence of value blocks (parameters, rows); each block starts 8-byte aligned and describes its own length:
  *
@@ -13,8 +13,13 @@
  *     heap[heapBytes]                 all texts, UTF-8      blobs[blobBytes]      all blobs      pad to 8
  *
  * Rows are row-major: count = rows × columns.
+ *
+ * A message is a frame, or a bundle of at least two, each way: what one task has to say goes as one message, unless a frame is large. A
+ * header is never empty, so the 0 tells a bundle from a frame. Frames count in their order, as if each had come by itself:
+ *
+ *     u32 0 | u32 count | u32 length[count] | pad to 8 | frames, each padded to 8
  */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** What a worker is called: tabs of another protocol must not find it. For what generations are see `transport/shared.ts`. */
 export function workerName(database: string, generation: number): string {

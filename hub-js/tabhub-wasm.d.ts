@@ -15,7 +15,8 @@ declare module 'tabhub-wasm' {
     panicked(message: string): void;
     ended(): void;
     destroy(): void;
-    closed(port: MessagePort): void;
+    send(port: number, message: Uint8Array): void;
+    close(port: number): void;
     run(fiber: number): void;
     turn(): void;
   }
@@ -23,11 +24,12 @@ declare module 'tabhub-wasm' {
     static start(
       name: string, instance: string, seed: bigint, suspend: number, slice_ms: number | undefined, steps: number | undefined, shell: Shell,
     ): Host;
-    connect(port: MessagePort): void;
+    connect(port: number): void;
+    message(port: number, message: Uint8Array): void;
     ran(fiber: number): void;
     turn(): void;
     finish(): void;
-    gone(port: MessagePort): void;
+    gone(port: number): void;
   }
 }
 

@@ -2,6 +2,7 @@
  * The whole database as a file, in and out, in parts with credits, so that neither side ever holds more than a few parts unasked.
  * Called by `client.ts`.
  */
+import { FRAME_BYTES_MAX } from './bundle.js';
 import { rawPart } from './codec.js';
 import { HubError, reason } from './errors.js';
 import { expect, type Exchange, type ExchangeOptions } from './exchange.js';
@@ -89,7 +90,8 @@ function fileStream(session: Session, what: 'export' | 'salvage', options: Trans
       try {
         const reply = await exchange.next();
         const { offset, total, end, lost = 0 } = expect('bytes', reply, about);
-        controller.enqueue(reply.payload);
+        // Whoever gets it may transfer it; in a bundle it shares its buffer with other replies.
+        controller.enqueue(ownBytes(reply.payload));
         onLost(lost);
         onProgress?.(offset + reply.payload.length, total);
         if (end) controller.close();
@@ -101,6 +103,11 @@ function fileStream(session: Session, what: 'export' | 'salvage', options: Trans
     },
     cancel: () => exchange?.abandon(),
   }, { highWaterMark: 0 });
+}
+
+/** The bytes in a buffer of their own, but for a frame's header. */
+function ownBytes(payload: Uint8Array): Uint8Array {
+  return payload.length > FRAME_BYTES_MAX ? payload : payload.slice();
 }
 
 async function collect(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {

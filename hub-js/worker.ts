@@ -54,8 +54,9 @@ const scope = globalThis as unknown as WorkerScope;
 const { navigator: { locks } } = globalThis as { navigator: Partial<Pick<Navigator, 'locks'>> };
 const [seed = 0n, unique = 0n] = crypto.getRandomValues(new BigUint64Array(2));
 const instance = unique.toString(36);
-/** Every port that is open, whether the host has it yet or not. */
-const ports = new Set<MessagePort>();
+/** Every port that is open, whether the host has it yet or not, by its number. */
+const ports = new Map<number, MessagePort>();
+let lastPort = 0;
 let parameters: Parameters | undefined;
 let ownership: Ownership | undefined;
 let switchboard: Switchboard | undefined;
@@ -73,14 +74,49 @@ void start();
 
 function take(port: unknown): void {
   if (!(port instanceof MessagePort)) return console.warn('tabhub: ignored a message to the worker without { connect: port }');
-  ports.add(port);
-  port.addEventListener('message', ({ data }) => {
-    if (readMessage(data)?.tabhub === 'ping') port.postMessage({ tabhub: 'pong', hub: instance });
-  });
+  const id = ++lastPort;
+  ports.set(id, port);
   if (failure) return post(port, { fatal: failure });
   showLife(port);
-  if (host) host.connect(port);
+  if (host) listen(host, id, port);
   else void start();
+}
+
+/** Begins to deliver; what waited in the port comes first. */
+function listen(host: Host, id: number, port: MessagePort): void {
+  host.connect(id);
+  port.onmessage = ({ data }) => {
+    if (data instanceof ArrayBuffer) return host.message(id, new Uint8Array(data));
+    const message = readMessage(data);
+    if (message?.tabhub === 'ping') port.postMessage({ tabhub: 'pong', hub: instance });
+    else if (!message) console.warn('tabhub: ignored a message that is not a frame (an ArrayBuffer); is another script using the hub\'s port?');
+  };
+}
+
+/** Posts what lies in the host's memory. Transferred whatever its size: in Chromium that is never slower than a copy, and twice as fast from 16 KiB on. */
+function send(id: number, message: Uint8Array): void {
+  const { buffer } = message.slice();
+  try {
+    ports.get(id)?.postMessage(buffer, [buffer]);
+  } catch (error) {
+    console.warn(`tabhub: a message of ${message.length} bytes could not be posted: ${messageOf(error)}`);
+  }
+}
+
+/** What was posted before is still delivered. */
+function close(id: number): void {
+  const port = ports.get(id);
+  if (!port) return;
+  ports.delete(id);
+  port.onmessage = null;
+  port.close();
+  switchboard?.closed(port);
+}
+
+function gone(port: MessagePort): void {
+  for (const [id, open] of ports) {
+    if (open === port) host?.gone(id);
+  }
 }
 
 function showLife(port: MessagePort): void {
@@ -140,7 +176,7 @@ function leave(): void {
 
 function leadAway(hub: string): void {
   const away: Message = { tabhub: 'elsewhere', hub };
-  for (const port of ports) port.postMessage(away);
+  for (const port of ports.values()) port.postMessage(away);
   ports.clear();
   scope.postMessage?.(away);
 }
@@ -150,7 +186,7 @@ async function startHub(database: string, parameters: Parameters): Promise<void>
   if (locks) await hold(locks, hubLock(database, instance), {});
   else console.warn('tabhub: no Web Locks here, so the hub does not notice at once when a tab dies, nor the tabs when the hub does');
   if (typeof BroadcastChannel !== 'undefined') {
-    switchboard = new Switchboard({ database, hub: instance, about: ABOUT, hasLocks: Boolean(locks), channel: openChannel, accept: take, gone: port => host?.gone(port) });
+    switchboard = new Switchboard({ database, hub: instance, about: ABOUT, hasLocks: Boolean(locks), channel: openChannel, accept: take, gone });
   }
   scope.postMessage?.({ tabhub: 'hosting', hub: instance });
   const fibers = await loadHub(parameters);
@@ -158,15 +194,13 @@ async function startHub(database: string, parameters: Parameters): Promise<void>
   host = Host.start(database, instance, seed, fibers.suspend, slice_ms, steps, {
     panicked: (message: string) => fail('HUB_PANICKED', message, 'unknown'),
     ended: endSoon,
-    closed(port: MessagePort) {
-      ports.delete(port);
-      switchboard?.closed(port);
-    },
+    send,
+    close,
     destroy: () => void destroy(database),
     run: fibers.run,
     turn: fibers.turn,
   });
-  for (const port of [...ports]) host.connect(port);
+  for (const [id, port] of ports) listen(host, id, port);
 }
 
 /** Throws for a value that is none: a test whose switch does nothing would pass. */
@@ -239,7 +273,7 @@ function endSoon(): void {
 }
 
 function tell(body: Body): void {
-  for (const port of ports) post(port, body);
+  for (const port of ports.values()) post(port, body);
 }
 
 /** A notification: a frame without payload, as `protocol.ts` draws it. */

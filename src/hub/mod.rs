@@ -71,7 +71,7 @@ pub struct HubConfig {
 #[derive(Debug)]
 pub enum Event<'a> {
     Connected(PortId),
-    /// A frame from a tab.
+    /// A message from a tab: a frame, or a bundle of them.
     Message(PortId, &'a [u8]),
     /// The tab behind the port is dead.
     Gone(PortId),
@@ -237,7 +237,18 @@ impl Hub {
         self.actions.push(Action::End);
     }
 
-    fn message(&mut self, port: PortId, frame: &[u8], now: f64) {
+    /// One frame, or several.
+    fn message(&mut self, port: PortId, message: &[u8], now: f64) {
+        if !wire::is_bundle(message) {
+            return self.frame(port, message, now);
+        }
+        match wire::unbundle(message) {
+            Ok(frames) => frames.into_iter().for_each(|frame| self.frame(port, frame, now)),
+            Err(error) => self.refuse(port, 0, &Error::Protocol(error.to_string())),
+        }
+    }
+
+    fn frame(&mut self, port: PortId, frame: &[u8], now: f64) {
         let (request, payload) = match wire::decode_request(frame) {
             Ok(decoded) => decoded,
             Err(error) => return self.refuse(port, 0, &Error::Protocol(error.to_string())),

@@ -46,10 +46,6 @@ pub fn describe(thrown: &JsValue) -> String {
     }
 }
 
-pub fn warn(message: &str) {
-    web_sys::console::warn_1(&message.into());
-}
-
 /// One `setTimeout`; dropping it cancels it.
 pub struct Timer {
     handle: i32,

@@ -1,8 +1,9 @@
-//! The browser around the hub, inside a worker: ports, `IndexedDB`, Web Locks, one timer, and stacks to run on. wasm32 only.
+//! The browser around the hub, inside a worker: `IndexedDB`, Web Locks, one timer, and stacks to run on. wasm32 only.
 //!
-//! `hub-js/worker.ts` starts a [`Host`] and hands it ports. Every outside event is given to [`Hub::handle`], and the actions it
-//! answers with are carried out in order, before the event's JavaScript turn ends: a write is issued to `IndexedDB` in the
-//! very turn that brought it, because that is what survives the closing of the last tab.
+//! `hub-js/worker.ts` starts a [`Host`], tells it what comes at the tabs' ports, and posts there what it says. Every outside event
+//! is given to [`Hub::handle`], and the actions it answers with are carried out in order, before the event's JavaScript turn ends:
+//! a write is issued to `IndexedDB` in the very turn that brought it, because that is what survives the closing of the last tab.
+//! The frames for a tab go at the end of that turn, as one message.
 //!
 //! *Architecture invariant:* adapters without decisions. Nothing here knows what a frame or a record says, and nothing else in
 //! the crate names the browser. No borrow is held while JavaScript could call back: events that arrive meanwhile queue up.
@@ -12,21 +13,19 @@ mod idb;
 mod js;
 mod locks;
 mod panic;
-mod ports;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
-use web_sys::MessagePort;
 
-use crate::hub::{Action, Event, Hub, HubConfig, Pacing};
+use crate::hub::{Action, Event, Fiber, Hub, HubConfig, Pacing};
 use crate::ids::{FiberId, OpId, PortId};
 use crate::store::memory::MemoryStore;
 use crate::store::{BlockStore, Limits, StoreOp, StoreResult};
+use crate::wire;
 use idb::IdbStore;
-use ports::Ports;
 
 #[wasm_bindgen]
 extern "C" {
@@ -42,9 +41,12 @@ extern "C" {
     /// The host has let go of the database: delete it, tell every tab, and end.
     #[wasm_bindgen(method)]
     fn destroy(this: &Shell);
-    /// The host has closed this port and lets go of it.
+    /// Post the message at that port.
     #[wasm_bindgen(method)]
-    fn closed(this: &Shell, port: &MessagePort);
+    fn send(this: &Shell, port: u32, message: &[u8]);
+    /// The host listens to this port no more: close it. What was posted before is still delivered.
+    #[wasm_bindgen(method)]
+    fn close(this: &Shell, port: u32);
     /// Enter the fiber, which was handed out, or resume it; then call [`Host::ran`]. Both later, on an empty stack.
     #[wasm_bindgen(method)]
     fn run(this: &Shell, fiber: u32);
@@ -106,20 +108,20 @@ impl Host {
         Host(state)
     }
 
-    /// Takes a tab's port.
-    pub fn connect(&self, port: MessagePort) {
-        let state = Rc::clone(&self.0);
-        let id = self.0.ports.borrow_mut().add(port, move |id, frame| state.dispatch(Incoming::Message(id, frame)));
-        self.0.dispatch(Incoming::Connected(id));
-        self.0.ports.borrow().listen(id);
+    /// Takes a tab's port, which is known by this number from now on. The numbers grow.
+    pub fn connect(&self, port: u32) {
+        self.0.ports.borrow_mut().push((PortId(port), wire::Bundler::default()));
+        self.0.dispatch(Incoming::Connected(PortId(port)));
+    }
+
+    /// What a tab has posted.
+    pub fn message(&self, port: u32, message: Vec<u8>) {
+        self.0.dispatch(Incoming::Message(PortId(port), message));
     }
 
     /// The tab at that port is gone, as far as the worker script knows.
-    pub fn gone(&self, port: &MessagePort) {
-        let id = self.0.ports.borrow().id_of(port);
-        if let Some(id) = id {
-            self.0.dispatch(Incoming::Gone(id));
-        }
+    pub fn gone(&self, port: u32) {
+        self.0.gone(PortId(port));
     }
 
     /// The fiber has stopped: it is suspended, or its run has come to an end.
@@ -145,7 +147,6 @@ enum Incoming {
     Gone(PortId),
     Store(OpId, StoreResult),
     Wake,
-    #[allow(dead_code, reason = "the hub has no fibers yet")]
     Ran(FiberId),
     Turn,
     Finish,
@@ -160,7 +161,8 @@ enum Storage {
 struct State {
     hub: RefCell<Hub>,
     store: RefCell<Storage>,
-    ports: RefCell<Ports>,
+    /// Those that are open, as many as there are tabs, and what is to be posted there before the turn ends.
+    ports: RefCell<Vec<(PortId, wire::Bundler)>>,
     incoming: RefCell<VecDeque<Incoming>>,
     is_dispatching: Cell<bool>,
     /// The one timer, and the time it was set for.
@@ -180,6 +182,7 @@ impl State {
                 self.act(action);
             }
         }
+        self.flush();
         self.is_dispatching.set(false);
         self.arm();
     }
@@ -204,13 +207,9 @@ impl State {
 
     fn act(self: &Rc<Self>, action: Action) {
         match action {
-            Action::Send(port, frame) => self.ports.borrow().send(port, &frame),
+            Action::Send(port, frame) => self.send(port, frame),
             Action::Store(id, op) => self.submit(id, op),
-            Action::Run(fiber) => {
-                let id = fiber.id().0;
-                fibers::hand_out(fiber);
-                self.shell.run(id);
-            }
+            Action::Run(fiber) => self.run(fiber),
             Action::Turn => self.shell.turn(),
             Action::Watch(port, lock) => {
                 let state = Rc::clone(self);
@@ -219,10 +218,12 @@ impl State {
             Action::UseMemory => self.leave_storage(),
             Action::Disconnect(port) => self.close(port),
             Action::Destroy => {
+                self.flush();
                 self.leave_storage();
                 self.shell.destroy();
             }
             Action::End => {
+                self.flush();
                 self.leave_storage();
                 self.shell.ended();
             }
@@ -245,16 +246,41 @@ impl State {
         }
     }
 
+    fn run(&self, fiber: Fiber) {
+        let id = fiber.id();
+        fibers::hand_out(fiber);
+        self.shell.run(id.0);
+    }
+
+    /// A port that is no longer open takes nothing.
+    fn send(&self, port: PortId, frame: Vec<u8>) {
+        if let Some((_, bundler)) = self.ports.borrow_mut().iter_mut().find(|(open, _)| *open == port) {
+            bundler.add(frame, |message| self.shell.send(port.0, message));
+        }
+    }
+
+    fn flush(&self) {
+        for (port, bundler) in &mut *self.ports.borrow_mut() {
+            bundler.flush(|message| self.shell.send(port.0, message));
+        }
+    }
+
+    fn is_open(&self, port: PortId) -> bool {
+        self.ports.borrow().iter().any(|(open, _)| *open == port)
+    }
+
     /// The tab's lock is free. After an orderly disconnect that says nothing new.
     fn gone(self: &Rc<Self>, port: PortId) {
-        if self.ports.borrow().contains(port) {
+        if self.is_open(port) {
             self.dispatch(Incoming::Gone(port));
         }
     }
 
-    fn close(&self, id: PortId) {
-        if let Some(port) = self.ports.borrow_mut().close(id) {
-            self.shell.closed(&port);
+    fn close(&self, port: PortId) {
+        if self.is_open(port) {
+            self.flush();
+            self.ports.borrow_mut().retain(|(open, _)| *open != port);
+            self.shell.close(port.0);
         }
     }
 

@@ -13,6 +13,8 @@ pub enum FrameError {
     Truncated(&'static str),
     /// The header is not JSON, or not a message of this protocol.
     Header(String),
+    /// The bundle contradicts itself.
+    Bundle(&'static str),
     /// The value block contradicts itself or its header.
     Block(&'static str),
 }
@@ -22,6 +24,7 @@ impl core::fmt::Display for FrameError {
         let (what, detail) = match self {
             Self::Truncated(part) => ("frame ends inside its ", *part),
             Self::Header(detail) => ("frame header is not understood: ", detail.as_str()),
+            Self::Bundle(detail) => ("bundle is malformed: ", *detail),
             Self::Block(detail) => ("value block is malformed: ", *detail),
         };
         f.write_str(what)?;

@@ -6,6 +6,7 @@
 //! must read and write alike.
 
 mod body;
+mod bundle;
 mod frame;
 mod json;
 mod message;
@@ -13,6 +14,7 @@ mod op;
 pub(crate) mod value;
 
 pub use body::body_text;
+pub use bundle::{Bundler, is_bundle, unbundle};
 pub use frame::{FrameError, decode_request, encode_response, encode_stored};
 pub use message::{
     Batch, Begin, Begun, Body, Bytes, Cancel, Check, CheckLevel, CheckStage, Checked, Chunk, Close, Column, Commit, Destroy,
@@ -23,6 +25,6 @@ pub use message::{
 pub use value::{RowsWriter, Value, ValuesReader};
 
 /// The newest version that this build speaks; `hello` carries the tab's, `welcome` the one that both go on with.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 /// The oldest version that the hub still serves: lower where older tabs would notice no difference.
-pub const PROTOCOL_OLDEST: u32 = 3;
+pub const PROTOCOL_OLDEST: u32 = 4;

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { Switchboard, connectOverChannel } from './client.mjs';
 
-export const ABOUT = { build: '1.4.0', protocol: 3, format: 3 };
+export const ABOUT = { build: '1.4.0', protocol: 4, format: 3 };
 /** Shorter than the time that a packet may be late. */
 const LATE_MS = 1_000;
 

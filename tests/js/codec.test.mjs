@@ -13,7 +13,8 @@ const tagged = fc.oneof(
   fc.double({ noNaN: true }).filter(x => !Object.is(x, -0)).map(x => ({ real: String(x) })),
   text.map(x => ({ text: x })), fc.uint8Array({ maxLength: 40 }).map(x => ({ blob: Buffer.from(x).toString('hex') })),
 );
-const buffer = bytes => bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+/** As it arrives: in a buffer of its own, or after another frame in a bundle. */
+const buffer = (bytes, before = 8) => { const whole = new Uint8Array(before + bytes.length); whole.set(bytes, before); return whole.subarray(before) };
 
 /** What a client value should be for a tagged one. */
 function expected(value, mode) {

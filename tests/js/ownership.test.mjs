@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Ownership } from './client.mjs';
 import { FakeLocks, test, within } from './world.mjs';
 
-const ABOUT = { build: '1.4.0', protocol: 3, format: 3 };
+const ABOUT = { build: '1.4.0', protocol: 4, format: 3 };
 let databases = 0;
 
 /** Workers of one database; what each is asked for and loses is noted. */
@@ -31,7 +31,7 @@ for (const [how, locks] of [['with Web Locks', () => new FakeLocks()], ['without
   });
 
   test(`a newer build gets the database as soon as the older one has let go of it (${how})`, async t => {
-    for (const newer of [{ build: '1.10.0' }, { format: 4 }, { protocol: 4, build: '1.0.0' }]) {
+    for (const newer of [{ build: '1.10.0' }, { format: 4 }, { protocol: 5, build: '1.0.0' }]) {
       const { add, events } = createWorkers(t, { locks: locks() });
       const first = add('first');
       await take(first);

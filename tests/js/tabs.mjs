@@ -3,7 +3,7 @@
  * Clients, routes, elections, ownership and the channel's two ends are the real ones; only the hubs are scripted.
  */
 import { MessageChannel } from 'node:worker_threads';
-import { ABOUT, HubError, Ownership, Switchboard, openDatabase } from './client.mjs';
+import { ABOUT, FRAME_BYTES_MAX, HubError, Ownership, Switchboard, openDatabase } from './client.mjs';
 import { FakeHub, FakeLocks, within } from './world.mjs';
 
 let databases = 0;
@@ -90,7 +90,7 @@ export function createTabs(t, { script = {}, locks = new FakeLocks(), storage = 
             const { port1, port2 } = new MessageChannel();
             port1.on('message', data => isGone || receiver.message(data));
             accept(port2);
-            return { send: frame => port1.postMessage(frame, [frame]), ping: () => port1.postMessage({ tabhub: 'ping' }), close: () => port1.close() };
+            return { send: message => port1.postMessage(message, message.byteLength > FRAME_BYTES_MAX ? [message] : []), ping: () => port1.postMessage({ tabhub: 'ping' }), close: () => port1.close() };
           },
           end: worker.end,
           terminate: worker.end,

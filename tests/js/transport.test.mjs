@@ -1,7 +1,7 @@
 /** The browser's adapter, over a page of straw: how connections are made and let go, what is told of the page, and what a browser may lack. */
 import assert from 'node:assert/strict';
 import nodeTest from 'node:test';
-import { browserEnvironment } from './client.mjs';
+import { FRAME_BYTES_MAX, browserEnvironment } from './client.mjs';
 
 /** Sets globals of a page, and undoes it after the test. */
 function pretend(t, globals) {
@@ -39,16 +39,17 @@ function pretendWorkers(t) {
 const receiverOf = events => ({ message: data => events.push(data), loadFailed: () => events.push('failed') });
 const message = (target, data) => target.dispatchEvent(Object.assign(new Event('message'), { data }));
 
-nodeTest('a connection to a SharedWorker asks for a long life, transfers frames and is closed', t => {
+nodeTest('a connection to a SharedWorker asks for a long life, transfers large messages only and is closed', t => {
   const workers = pretendWorkers(t), events = [];
   for (let times = 0; times < 2; times++) {
     const connection = browserEnvironment().connect('https://x/hub.js', 'tabhub:a', receiverOf(events));
     const { url, options, port } = workers.at(-1);
     assert.deepEqual([url, options], ['https://x/hub.js', { name: 'tabhub:a', extendedLifetime: true }]);
-    const frame = new ArrayBuffer(8);
-    connection.send(frame);
+    const [small, large] = [new ArrayBuffer(FRAME_BYTES_MAX), new ArrayBuffer(FRAME_BYTES_MAX + 8)];
+    connection.send(small);
+    connection.send(large);
     connection.ping();
-    assert.deepEqual(port.sent, [[frame, [frame]], [{ tabhub: 'ping' }]]);
+    assert.deepEqual(port.sent, [[small, []], [large, [large]], [{ tabhub: 'ping' }]]);
     connection.close();
     assert.ok(port.isClosed);
   }

@@ -43,6 +43,27 @@ function encodeBlock(values, lengthOf) {
 export const requestFrame = (header, blocks = []) => encode(header, blocks, text => Buffer.byteLength(text));
 export const responseFrame = (header, blocks = []) => encode(header, blocks, text => text.length);
 
+/** The frames of a message, which is one, or a bundle of several. */
+export function framesOf(message) {
+  const bytes = Buffer.from(message);
+  if (bytes.readUInt32LE(0) !== 0) return [bytes];
+  const count = bytes.readUInt32LE(4);
+  let at = align(8 + count * 4);
+  return Array.from({ length: count }, (_, index) => {
+    const length = bytes.readUInt32LE(8 + index * 4);
+    const frame = bytes.subarray(at, at + length);
+    at += align(length);
+    return frame;
+  });
+}
+
+/** Several frames as one message. */
+export function bundleOf(frames) {
+  const words = Buffer.from(Uint32Array.of(0, frames.length, ...frames.map(frame => frame.length)).buffer);
+  const parts = [words, ...frames].map(part => Buffer.concat([part], align(part.length)));
+  return Uint8Array.from(Buffer.concat(parts)).buffer;
+}
+
 /** Splits a request: its header, and its payload's bytes. */
 export function readRequest(buffer) {
   const frame = Buffer.from(buffer);

@@ -4,8 +4,8 @@
  */
 import nodeTest from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
-import { FORMAT, HubError, openDatabase, PROTOCOL_VERSION } from './client.mjs';
-import { readBlocks, readRequest, responseFrame } from './wire.mjs';
+import { FORMAT, FRAME_BYTES_MAX, HubError, openDatabase, PROTOCOL_VERSION } from './client.mjs';
+import { framesOf, readBlocks, readRequest, responseFrame } from './wire.mjs';
 
 const WAIT_MS = 2_000;
 /** See `pulse.ts`. */
@@ -122,7 +122,11 @@ export class FakeHub {
   #receive(data) {
     if (this.isDead) return;
     if (data?.tabhub === 'ping') return this.isWedged ? undefined : this.post({ tabhub: 'pong', hub: this.instance });
-    const request = readRequest(data);
+    for (const frame of framesOf(data)) this.#take(frame);
+  }
+
+  #take(frame) {
+    const request = readRequest(frame);
     request.kind = Object.keys(request.op)[0];
     Object.defineProperty(request, 'blocks', { get: () => readBlocks(request.payload) });
     this.script[request.kind]?.(request, this);
@@ -171,7 +175,7 @@ export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overri
       Object.assign(world, { receiver, portClosed: undefined });
       port.on('message', data => receiver.message(data));
       return {
-        send: frame => port.postMessage(frame, [frame]),
+        send: message => port.postMessage(message, message.byteLength > FRAME_BYTES_MAX ? [message] : []),
         ping: () => port.postMessage({ tabhub: 'ping' }),
         close: () => { if (world.receiver === receiver) world.portClosed = true; port.close(); },
       };

@@ -85,16 +85,30 @@ globalThis.harness = (() => {
       constructor(url, { extendedLifetime, ...options }) {
         super(url, { ...options, ...(isLasting && { extendedLifetime }) });
         this.port.addEventListener('message', ({ data }) => {
-          if (data instanceof ArrayBuffer) frames.push({ kind: kindOf(data), bytes: data.byteLength });
+          if (data instanceof ArrayBuffer) for (const frame of framesOf(data)) frames.push({ kind: kindOf(frame), bytes: frame.byteLength });
         });
       }
     };
     return frames;
   }
 
-  function kindOf(frame) {
-    const length = new DataView(frame).getUint32(0, true);
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(frame, 4, length)));
+  /** A message is a frame, or a bundle of several (hub-js/protocol.ts). */
+  function framesOf(message) {
+    const view = new DataView(message);
+    if (view.getUint32(0, true) !== 0) return [new Uint8Array(message)];
+    const padded = (length) => Math.ceil(length / 8) * 8;
+    const count = view.getUint32(4, true);
+    let at = padded(8 + count * 4);
+    return Array.from({ length: count }, (_, index) => {
+      const frame = new Uint8Array(message, at, view.getUint32(8 + index * 4, true));
+      at += padded(frame.length);
+      return frame;
+    });
+  }
+
+  function kindOf({ buffer, byteOffset }) {
+    const length = new DataView(buffer).getUint32(byteOffset, true);
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, byteOffset + 4, length)));
     return Object.keys(header.body)[0];
   }
 })();
