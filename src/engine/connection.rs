@@ -259,6 +259,18 @@ impl Connection {
         Ok(statement)
     }
 
+    /// Whether it has compiled this statement before.
+    #[must_use]
+    pub fn knows(&self, text: &str) -> bool {
+        self.statements.iter().any(|(sql, _)| **sql == *text)
+    }
+
+    /// Whether `SQLite` has compiled any statement once more by itself, because the schema is another one, since this was asked last.
+    #[must_use]
+    pub fn has_compiled_anew(&self) -> bool {
+        self.statements.iter().any(|(_, statement)| statement.has_compiled_anew())
+    }
+
     /// Prepares the statement that begins at byte `from`.
     ///
     /// # Errors

@@ -142,6 +142,13 @@ impl Statement {
         unsafe { ffi::sqlite3_step(self.raw) }
     }
 
+    /// Whether `SQLite` has compiled it once more since this was asked last.
+    #[must_use]
+    pub fn has_compiled_anew(&self) -> bool {
+        // SAFETY: a live statement.
+        unsafe { ffi::sqlite3_stmt_status(self.raw, ffi::SQLITE_STMTSTATUS_REPREPARE, 1) != 0 }
+    }
+
     /// Ends the execution and forgets the parameters.
     pub fn reset(&self) {
         // SAFETY: a live statement.

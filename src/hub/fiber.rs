@@ -9,7 +9,7 @@ use super::reads::Read;
 use super::steps::StepTask;
 use super::streams::ChunkTask;
 use super::writer::WorkTask;
-use crate::engine::{Attempt, Connection, Pace, Pacing};
+use crate::engine::{Attempt, Connection, Failure, Pace, Pacing};
 use crate::ids::FiberId;
 use crate::store::Pager;
 use crate::vfs::{Clock, Role};
@@ -60,6 +60,39 @@ pub enum Task {
 }
 
 impl Task {
+    /// Whether it is one statement that has not begun, and that the connection knows: nothing needs to be loaded to compile it.
+    fn may_be_short(&self, seat: &mut Seat) -> bool {
+        let sql = match self {
+            Task::Read(read) => read.single_sql(),
+            Task::Work(work) => work.single_sql(),
+            Task::Step(_) | Task::Chunk(_) | Task::Check(_) => None,
+        };
+        sql.is_some_and(|sql| seat.opened().is_some_and(|connection| connection.knows(sql)))
+    }
+
+    /// Forgets what came of it where that is only that it was too long, or that a block was missing which a fiber can wait for.
+    fn begin_anew(&mut self, seat: &mut Seat, is_too_long: bool) -> bool {
+        let failure = match self {
+            Task::Read(read) => read.failure(),
+            Task::Work(work) => work.failure(),
+            Task::Step(_) | Task::Chunk(_) | Task::Check(_) => None,
+        };
+        let is_missed = matches!(failure, Some(Failure::Missed(_))) && seat.pace.can_suspend();
+        if failure.is_none() || !is_missed && !is_too_long {
+            return false;
+        }
+        match self {
+            Task::Read(read) => read.result = None,
+            Task::Work(work) => work.result = None,
+            Task::Step(_) | Task::Chunk(_) | Task::Check(_) => {}
+        }
+        // What was missing may be a part of the schema that `SQLite` goes on without.
+        if seat.opened().is_some_and(|connection| connection.has_compiled_anew()) {
+            seat.connection = None;
+        }
+        true
+    }
+
     /// Goes on; true when it is done.
     fn run(&mut self, seat: &mut Seat) -> bool {
         match self {
@@ -115,6 +148,22 @@ impl Fiber {
         self.0.pace.leave();
         self.0.is_done.set(done);
         self.0.body.replace(Some((task, seat)));
+    }
+
+    /// Runs a short statement from its beginning to its end, on whatever stack. False where it is none, or turned out to be none: then nothing has
+    /// happened, and the fiber is to be [run](Self::run).
+    #[must_use]
+    pub fn run_at_once(&self) -> bool {
+        let Some((mut task, mut seat)) = self.0.body.take() else { return false };
+        let is_done = task.may_be_short(&mut seat) && {
+            self.0.pace.enter_briefly();
+            let is_done = task.run(&mut seat);
+            let is_too_long = self.0.pace.leave_briefly();
+            is_done && !task.begin_anew(&mut seat, is_too_long)
+        };
+        self.0.is_done.set(is_done);
+        self.0.body.replace(Some((task, seat)));
+        is_done
     }
 
     /// Asks it to stop, however far it has come. It must be run once more to end.

@@ -38,6 +38,18 @@ pub struct Read {
 }
 
 impl Read {
+    /// Its SQL, as long as it has not begun.
+    pub fn single_sql(&self) -> Option<&str> {
+        match &self.job.ask {
+            Ask::Work(Work::Query(call)) if self.open.is_none() => Some(&call.sql),
+            _ => None,
+        }
+    }
+
+    pub fn failure(&self) -> Option<&Failure> {
+        self.result.as_ref()?.as_ref().err()
+    }
+
     pub fn run(&mut self, seat: &mut Seat) -> bool {
         let result = self.attempt(seat);
         match (&result, &self.open) {

@@ -163,10 +163,19 @@ impl Database {
 pub struct WorkTask {
     pub(super) job: Box<Job>,
     rowid: i64,
-    result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
+    pub result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
 }
 
 impl WorkTask {
+    /// Its SQL, if it is a single statement.
+    pub fn single_sql(&self) -> Option<&str> {
+        if let Ask::Work(Work::Query(call)) = &self.job.ask { Some(&call.sql) } else { None }
+    }
+
+    pub fn failure(&self) -> Option<&Failure> {
+        self.result.as_ref()?.as_ref().err().map(|failed| &failed.failure)
+    }
+
     /// Pauses after each part of a script that has been committed: the hub must note it before the commit leaves.
     pub fn run(&mut self, seat: &mut Seat) -> bool {
         match self.attempt(seat) {

@@ -42,6 +42,9 @@ pub struct Pace {
     fiber: Cell<FiberId>,
     /// Whether the fiber is running: elsewhere there is no stack that could be left.
     is_inside: Cell<bool>,
+    /// Whether it runs on the host's own stack, for as long as it does not look at the clock.
+    is_brief: Cell<bool>,
+    is_too_long: Cell<bool>,
     /// The time that `SQLite` sees in this unit, in ms since 1970.
     frozen: Cell<f64>,
     deadline: Cell<f64>,
@@ -63,6 +66,8 @@ impl Pace {
             pacing,
             fiber: Cell::default(),
             is_inside: Cell::default(),
+            is_brief: Cell::default(),
+            is_too_long: Cell::default(),
             frozen: Cell::new(0.0),
             deadline: Cell::new(f64::INFINITY),
             slice_end: Cell::new(f64::INFINITY),
@@ -93,6 +98,18 @@ impl Pace {
         self.is_inside.set(true);
         self.awaited.set(None);
         self.begin_slice();
+    }
+
+    /// The fiber runs from here on, on a stack that cannot be left: it is cut short as soon as it turns out to be no matter of microseconds.
+    pub fn enter_briefly(&self) {
+        self.is_brief.set(true);
+        self.awaited.set(None);
+    }
+
+    /// To the end here. Whether it was too long.
+    pub fn leave_briefly(&self) -> bool {
+        self.is_brief.set(false);
+        self.is_too_long.take()
     }
 
     /// To the end here.
@@ -146,6 +163,12 @@ impl Pace {
         self.stop.borrow().is_some()
     }
 
+    /// Whether statements can give way in their middle, on the stack of a fiber.
+    #[must_use]
+    pub fn can_suspend(&self) -> bool {
+        self.pacing.suspend.is_some()
+    }
+
     /// Whether a missing block can be waited for.
     #[must_use]
     pub fn can_wait(&self) -> bool {
@@ -197,7 +220,7 @@ impl Pace {
     /// Between two rows of a statement that cannot be suspended: whether it should pause, because its slice is over or `ahead` is
     /// on its way.
     pub fn should_pause(&self, ahead: impl FnOnce() -> Option<BlockNo>) -> bool {
-        if self.can_wait() {
+        if self.can_wait() || self.is_brief.get() {
             return false;
         }
         self.awaited.set(ahead());
@@ -208,6 +231,10 @@ impl Pace {
     pub fn look(&self) -> bool {
         if self.has_committed.get() {
             return false;
+        }
+        if self.is_brief.get() {
+            self.is_too_long.set(true);
+            return true;
         }
         let now = (self.clock)();
         if now > self.deadline.get() {

@@ -246,8 +246,12 @@ impl State {
         }
     }
 
+    /// Most statements are over before a stack of their own could be had.
     fn run(&self, fiber: Fiber) {
         let id = fiber.id();
+        if fiber.run_at_once() {
+            return self.incoming.borrow_mut().push_back(Incoming::Ran(id));
+        }
         fibers::hand_out(fiber);
         self.shell.run(id.0);
     }
