@@ -58,6 +58,33 @@ fn a_short_statement_overtakes_a_long_one() {
     assert!(world.metrics(a)["slices"] > 100);
 }
 
+// At stake: to read a row by its key must not cost a stack, and to find out that a statement is long must not cost what it has done.
+#[test]
+fn a_short_statement_that_was_compiled_before_needs_no_stack() {
+    let (mut world, a, _) = world();
+    let at_once = |world: &World| world.stacks.as_ref().unwrap().at_once;
+    let (read, write) = ("SELECT v FROM t WHERE id = 7", "UPDATE t SET v = v + 1 WHERE id = 7");
+    for (times, sql) in [read, write, read, write, read].into_iter().enumerate() {
+        let before = at_once(&world);
+        world.query(a, sql).unwrap();
+        assert_eq!(at_once(&world) - before, u64::from(times >= 2), "{times}: {sql}");
+    }
+    assert_eq!(world.query(a, read).unwrap(), vec![vec![int(12)]]);
+}
+
+// At stake: what began at once and turned out to be long, or to miss a block, happens once and whole.
+#[test]
+fn a_statement_that_is_not_over_at_once_begins_anew_on_a_stack() {
+    let (mut world, a, _) = world();
+    let all = "UPDATE t SET v = v + 1";
+    for times in 1..=3 {
+        let before = world.stacks.as_ref().unwrap().at_once;
+        world.query(a, all).unwrap();
+        assert_eq!(world.stacks.as_ref().unwrap().at_once, before, "it is too long");
+        assert_eq!(world.query(a, "SELECT min(v), max(v) FROM t").unwrap(), vec![vec![int(10 + times), int(10 + times)]]);
+    }
+}
+
 // At stake: an endless stream of short statements must not keep a long one from ever ending, even if the host's event loop forgets it.
 #[test]
 fn nobody_starves_whatever_the_others_ask() {

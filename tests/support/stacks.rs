@@ -37,11 +37,16 @@ pub fn pacing(slice_ms: f64, steps: i32) -> Pacing {
 pub struct Stacks {
     suspended: BTreeMap<FiberId, (Fiber, Stack)>,
     pub suspensions: u64,
+    /// How many fibers needed no stack.
+    pub at_once: u64,
 }
 
 impl Stacks {
-    /// Carries out an `Action::Run`.
+    /// Carries out an `Action::Run`: at once where that can be done, as the host in the browser does.
     pub fn run(&mut self, fiber: &Fiber) {
+        if fiber.run_at_once() {
+            return self.at_once += 1;
+        }
         let (fiber, mut stack) = self.suspended.remove(&fiber.id()).unwrap_or_else(|| (fiber.clone(), new_stack(fiber)));
         let result = stack.resume(());
         YIELDER.set(std::ptr::null());
