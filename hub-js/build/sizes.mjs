@@ -8,10 +8,10 @@ import { BuildError, DIST } from './tools.mjs';
 
 /** Budgets in KB of 1,000 bytes, after gzip -9. */
 const FILES = [
-  { name: 'tabhub.js', gzip_kb_max: 18 },
-  { name: 'tabhub.global.js', gzip_kb_max: 18 },
+  { name: 'tabhub.js', gzip_kb_max: 19 },
+  { name: 'tabhub.global.js', gzip_kb_max: 19 },
   { name: 'hub.js', gzip_kb_max: 25 },
-  { name: 'hub.wasm', gzip_kb_max: 460 },
+  { name: 'hub.wasm', gzip_kb_max: 465 },
 ];
 
 export function checkSizes() {
