@@ -13,6 +13,7 @@ const padded = (length: number): number => Math.ceil(length / 8) * 8;
 
 export class Bundler {
   readonly #post: (message: ArrayBuffer) => void;
+  readonly #atEndOfTask = (): void => this.flush();
   #frames: ArrayBuffer[] = [];
   #bytes = 0;
 
@@ -27,7 +28,7 @@ export class Bundler {
       return this.#post(frame);
     }
     this.#bytes += frame.byteLength;
-    if (this.#frames.push(frame) === 1) queueMicrotask(() => this.flush());
+    if (this.#frames.push(frame) === 1) queueMicrotask(this.#atEndOfTask);
     else if (this.#bytes >= BUNDLE_BYTES) this.flush();
   }
 

@@ -72,6 +72,46 @@ fn a_short_statement_that_was_compiled_before_needs_no_stack() {
     assert_eq!(world.query(a, read).unwrap(), vec![vec![int(12)]]);
 }
 
+// At stake: what a page asks in one task must find the hub as if each request had come by itself.
+#[test]
+fn the_requests_of_a_bundle_are_taken_one_after_another() {
+    let (mut world, a, _) = world();
+    let query = |sql: &str| {
+        Op::Query(wire::Query {
+            sql: sql.into(),
+            params: wire::ParamsShape::default(),
+            tx: None,
+            durability: None,
+            timeout: None,
+        })
+    };
+    let ids = world.send_bundle(
+        a,
+        vec![
+            query("UPDATE t SET v = 11 WHERE id = 1"),
+            query(ENDLESS),
+            Op::Metrics(wire::Metrics {}),
+            query("SELECT v FROM t WHERE id = 1"),
+        ],
+    );
+    let Some(Body::Metrics(figures)) = world.take(a, ids[2]).map(|answer| answer.body) else {
+        panic!("it is answered on the spot")
+    };
+    let running = figures.0.iter().find(|(name, _)| name == "running").unwrap().1;
+    assert!(running > 0, "what was asked before has begun");
+    world.send(a, Op::Cancel(wire::Cancel { target: ids[1] }), &[]);
+    world.settle();
+    assert_eq!(error(&mut world, a, ids[1]).code, "HUB_CANCELLED");
+    assert_eq!(world.rows(a, ids[3]).unwrap(), vec![vec![int(11)]]);
+}
+
+#[test]
+fn a_bundle_that_contradicts_itself_is_refused_whole() {
+    let (mut world, a, _) = world();
+    world.event(Event::Message(a, &[0, 0, 0, 0, 2, 0, 0, 0, 255, 0, 0, 0, 8, 0, 0, 0]));
+    assert_eq!(error(&mut world, a, 0).code, "HUB_PROTOCOL");
+}
+
 // At stake: what began at once and turned out to be long, or to miss a block, happens once and whole.
 #[test]
 fn a_statement_that_is_not_over_at_once_begins_anew_on_a_stack() {

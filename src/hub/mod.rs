@@ -243,7 +243,13 @@ impl Hub {
             return self.frame(port, message, now);
         }
         match wire::unbundle(message) {
-            Ok(frames) => frames.into_iter().for_each(|frame| self.frame(port, frame, now)),
+            Ok(frames) => {
+                for frame in frames {
+                    self.frame(port, frame, now);
+                    // Each finds the hub as if it had come by itself.
+                    self.settle(now);
+                }
+            }
             Err(error) => self.refuse(port, 0, &Error::Protocol(error.to_string())),
         }
     }

@@ -86,7 +86,11 @@ pub fn unbundle(message: &[u8]) -> Result<Vec<&[u8]>, FrameError> {
         frames.push(frame);
         at = padded(at + length);
     }
-    if at == message.len() { Ok(frames) } else { Err(FrameError::Bundle("bytes follow the last frame, or its padding is missing")) }
+    if at == message.len() {
+        Ok(frames)
+    } else {
+        Err(FrameError::Bundle("bytes follow the last frame, or its padding is missing"))
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +109,11 @@ mod tests {
     }
 
     fn frames_of(message: &[u8]) -> Vec<Vec<u8>> {
-        if is_bundle(message) { unbundle(message).unwrap().into_iter().map(<[u8]>::to_vec).collect() } else { vec![message.to_vec()] }
+        if is_bundle(message) {
+            unbundle(message).unwrap().into_iter().map(<[u8]>::to_vec).collect()
+        } else {
+            vec![message.to_vec()]
+        }
     }
 
     fn frame() -> impl Strategy<Value = Vec<u8>> {

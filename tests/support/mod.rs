@@ -225,6 +225,25 @@ impl World {
 
     /// A request as a numbered write.
     pub fn send_write(&mut self, port: PortId, write: Option<u64>, answered: Option<u64>, op: Op, payload: &[u8]) -> u64 {
+        let (id, frame) = self.frame(write, answered, op, payload);
+        self.event(Event::Message(port, &frame));
+        id
+    }
+
+    /// Queries without parameters, in one message.
+    pub fn send_bundle(&mut self, port: PortId, ops: Vec<Op>) -> Vec<u64> {
+        let (ids, frames): (Vec<_>, Vec<_>) = ops.into_iter().map(|op| self.frame(None, None, op, &encode_values(&[]))).unzip();
+        let (mut bundler, mut messages) = (wire::Bundler::default(), vec![]);
+        for frame in frames {
+            bundler.add(frame, |message| messages.push(message.to_vec()));
+        }
+        bundler.flush(|message| messages.push(message.to_vec()));
+        assert_eq!(messages.len(), 1);
+        self.event(Event::Message(port, &messages[0]));
+        ids
+    }
+
+    fn frame(&mut self, write: Option<u64>, answered: Option<u64>, op: Op, payload: &[u8]) -> (u64, Vec<u8>) {
         self.next_id += 1;
         let id = self.next_id;
         let header = serde_json::to_vec(&Request { id, write, answered, op }).unwrap();
@@ -232,8 +251,7 @@ impl World {
         frame.extend(header);
         frame.resize(frame.len().next_multiple_of(8), 0);
         frame.extend_from_slice(payload);
-        self.event(Event::Message(port, &frame));
-        id
+        (id, frame)
     }
 
     /// The next answer to a request, if it has come.
