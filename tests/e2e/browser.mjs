@@ -24,9 +24,9 @@ function killGroup(pid) {
   }
 }
 
-/** Starts the browser. The same profile folder and the same server port give the same stored data again. */
-export async function launch({ profile, engine = ENGINE }) {
-  const started = engineOf(engine).launch({ profile, onSpawn: (pid) => groups.add(pid) });
+/** Starts the browser. The same profile folder and the same server port give the same stored data again. `preciseClock`: Firefox's clock shows more than whole milliseconds. */
+export async function launch({ profile, engine = ENGINE, preciseClock = false }) {
+  const started = engineOf(engine).launch({ profile, preciseClock, onSpawn: (pid) => groups.add(pid) });
   return new Browser(await within(START_MS, `${engine} starting`, started));
 }
 

@@ -6,7 +6,7 @@ import { launchChromium } from './chromium.mjs';
 import { launchFirefox } from './firefox.mjs';
 import { launchWebKit } from './webkit.mjs';
 
-/** `launch({ profile, onSpawn })` → `{ pid, newPage(), quit(), exited }`; a page: `goto reload evaluate close crash console`, in Chromium `setLifecycle`. */
+/** `launch({ profile, preciseClock, onSpawn })` → `{ pid, newPage(), quit(), exited }`; a page: `goto reload evaluate close crash console`, in Chromium `setLifecycle`. */
 const ENGINES = {
   chromium: { programs: ['chromium'], launch: launchChromium },
   firefox: { programs: ['firefox-esr'], launch: launchFirefox },

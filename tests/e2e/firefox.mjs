@@ -35,9 +35,12 @@ const PREFS = {
   'services.settings.server': 'data:,#remote-settings-dummy/v1',
 };
 
-export async function launchFirefox({ profile, onSpawn }) {
+/** The page's clock shows more than whole milliseconds. */
+const PRECISE_CLOCK = { 'privacy.reduceTimerPrecision': false };
+
+export async function launchFirefox({ profile, preciseClock, onSpawn }) {
   mkdirSync(profile, { recursive: true });
-  const prefs = Object.entries(PREFS).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
+  const prefs = Object.entries({ ...PREFS, ...(preciseClock && PRECISE_CLOCK) }).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
   writeFileSync(join(profile, 'user.js'), prefs.join(''));
   const child = spawnBrowser(profile);
   const exited = once(child, 'exit');

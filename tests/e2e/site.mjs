@@ -28,19 +28,22 @@ new BroadcastChannel('faults').onmessage = ({ data }) => {
   if (data === 'trap') throw new WebAssembly.RuntimeError('unreachable');
 };`;
 
-/** `headers` go with every answer. The port stays the same for the site's life: it is part of the origin. */
-export async function startSite({ headers = {} } = {}) {
+/**
+ * `headers` go with every answer, and those of `headersFor(request)` with that request's. `mounts`: more folders. The port stays the same for the site's
+ * life: it is part of the origin.
+ */
+export async function startSite({ headers = {}, headersFor = () => ({}), mounts = {} } = {}) {
   const lines = new Lines();
   const uploads = new Map();
   const hook = async (request, response, url) => {
     // A page that says no-store is never kept aside for a way back.
     response.setHeader('Cache-Control', 'no-cache');
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries({ ...headers, ...headersFor(request) })) response.setHeader(name, value);
     if (request.method === 'POST') return receive(request, response, url, lines, uploads);
     return answerUpload(response, url.pathname, uploads) || (await answerWithout(response, url)) || answerBroken(response, url.pathname);
   };
-  const mounts = { '/pages/': 'tests/e2e/pages', '/chinook/': '../shared/data/chinook' };
-  const server = await startServer({ root: ROOT, mounts, hook });
+  const own = { '/pages/': 'tests/e2e/pages', '/chinook/': '../shared/data/chinook' };
+  const server = await startServer({ root: ROOT, mounts: { ...own, ...mounts }, hook });
   return { ...server, page: (name) => `${server.url}/pages/${name}`, lines, uploads };
 }
 

@@ -16,10 +16,10 @@ function removeFolder(folder) {
   folders.delete(folder);
 }
 
-/** Runs `body(world)` with the test's context `t`. `engine`: other than the usual one. The rest goes to the site. */
-export async function withWorld(t, body, { engine, ...options } = {}) {
+/** Runs `body(world)` with the test's context `t`. `engine`: other than the usual one; `preciseClock`: for measuring. The rest goes to the site. */
+export async function withWorld(t, body, { engine, preciseClock, ...options } = {}) {
   if (!existsSync(join(ROOT, 'dist/hub.wasm'))) throw new Error('dist/ is not built: run `npm run build` first');
-  const world = new World(t, engine, await startSite(options));
+  const world = new World(t, { engine, preciseClock }, await startSite(options));
   try {
     await world.explain(() => body(world));
   } finally {
@@ -31,12 +31,12 @@ class World {
   folder = mkdtempSync(join(tmpdir(), 'tabhub-e2e-'));
   browser = null;
   #t;
-  #engine;
+  #how;
   #tabs = [];
 
-  constructor(t, engine, site) {
+  constructor(t, how, site) {
     this.#t = t;
-    this.#engine = engine;
+    this.#how = how;
     folders.add(this.folder);
     this.site = site;
   }
@@ -64,7 +64,7 @@ class World {
   /** (Re)starts the browser on the same profile; one that still runs is killed. */
   async start() {
     await this.browser?.kill9();
-    this.browser = await launch({ profile: join(this.folder, 'profile'), engine: this.#engine });
+    this.browser = await launch({ profile: join(this.folder, 'profile'), ...this.#how });
   }
 
   /** A page with tabhub loaded and, if a name is given, the database open as `db`. */

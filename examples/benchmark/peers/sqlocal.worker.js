@@ -1,0 +1,7 @@
+/** What sqlocal's own worker does. Importing that one would bring nothing: the package declares it free of side effects. */
+import { SQLiteOpfsDriver } from '../node_modules/sqlocal/dist/drivers/sqlite-opfs-driver.js';
+import { SQLocalProcessor } from '../node_modules/sqlocal/dist/processor.js';
+
+const processor = new SQLocalProcessor(new SQLiteOpfsDriver());
+onmessage = (message) => processor.postMessage(message);
+processor.onmessage = (message, transfer) => postMessage(message, transfer);
