@@ -1,4 +1,4 @@
-// What both examples share: building elements, showing errors, the status line. Called by each main.js; never touches a database
+// What the examples share: building elements, showing errors, the status line. Called by each main.js; never touches a database
 // except to read its status.
 
 export const $ = selector => document.querySelector(selector);
