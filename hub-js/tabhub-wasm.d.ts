@@ -1,6 +1,6 @@
 /** The glue that wasm-bindgen writes at build time from `src/web/mod.rs`; the build resolves the name. */
 declare module 'tabhub-wasm' {
-  export default function init(options: { module_or_path: WebAssembly.Module }): Promise<Exports>;
+  export function initSync(options: { module: WebAssembly.Module }): Exports;
   /** What the module itself exports: of it, what `fibers.ts` needs. */
   export interface Exports {
     readonly memory: WebAssembly.Memory;

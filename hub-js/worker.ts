@@ -4,7 +4,7 @@
  * (`src/web`) and hands it the ports, those of tabs that come over BroadcastChannel too (`transport/switchboard.ts`); what goes wrong here
  * (a load that fails, a panic, an uncaught error) is told to every tab. It never reads what a tab asks of the hub.
  */
-import init, { Host } from 'tabhub-wasm';
+import { Host, initSync } from 'tabhub-wasm';
 import { deleteStorage } from './delete-storage.js';
 import { startFibers, type Fibers, type Jspi } from './fibers.js';
 import { hold } from './hold.js';
@@ -219,8 +219,7 @@ function readParameters({ href, searchParams }: URL): Parameters {
 async function loadHub({ wasm, jspi }: Parameters): Promise<Fibers> {
   try {
     const module = await loadModule(wasm, message => tell({ log: { level: 'warn', message } }));
-    const exports = await init({ module_or_path: module });
-    return await startFibers(exports, jspi, { ran: (id) => host?.ran(id), turn: () => host?.turn() });
+    return await startFibers(initSync({ module }), jspi, { ran: (id) => host?.ran(id), turn: () => host?.turn() });
   } catch (error) {
     throw new Error(`the hub cannot load ${wasm}: ${messageOf(error)}`);
   }

@@ -1,10 +1,11 @@
 /**
  * Makes dist/hub.wasm, the glue script of the crate and the small wasm that switches stacks. Called by build.mjs.
- * cargo decides itself what to compile again; the two steps after it are skipped only while the bytes that went in and those that came
+ * cargo decides itself what to compile again; the steps after it are skipped only while the bytes that went in and those that came
  * out are the ones of their last run.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { shortenNames } from './glue.mjs';
 import { wasmBindgen, wasmBindgenVersion } from './setup.mjs';
 import { BuildError, DIST, digest, duration, GLUE, MINUTE, ROOT, run, wasmEnv } from './tools.mjs';
 
@@ -27,10 +28,11 @@ const WASM_FEATURES = ['bulk-memory', 'mutable-globals', 'nontrapping-float-to-i
  * What sqlite-wasm-rs exports for its C part to find, nobody calls from outside. Rust puts the stack, then data, at the bottom of memory, so
  * nothing of ours lies below 1024: that shortens many addresses. The second -Os still finds 1 KB of gzip.
  */
-export const WASM_OPT = ['--remove-exports=rust_sqlite_wasm_*', '-Os', '--low-memory-unused', '-Os', '--strip-debug', '--strip-producers', ...WASM_FEATURES.map((feature) => `--enable-${feature}`)];
+export const WASM_OPT = ['--remove-exports=rust_sqlite_wasm_*', '-Os', '--low-memory-unused', '-Os', '--strip-debug', '--strip-producers', '--strip-target-features', ...WASM_FEATURES.map((feature) => `--enable-${feature}`)];
 
 const GLUE_WASM = join(GLUE, 'tabhub_bg.wasm');
 const HUB_WASM = join(DIST, 'hub.wasm');
+const GLUE_SCRIPT = join(ROOT, 'hub-js', 'build', 'glue.mjs');
 const SWITCH_WAT = join(ROOT, 'src', 'web', 'stack-switch.wat');
 /** Goes into hub.js. Assembled as it stands: nothing in it is worth an optimizer's time. */
 export const SWITCH_WASM = join(GLUE, 'stack-switch.wasm');
@@ -43,12 +45,13 @@ export async function buildWasm() {
   const crateWasm = join(await targetFolder(), 'wasm32-unknown-unknown', 'release', 'tabhub.wasm');
   if (!existsSync(crateWasm)) throw new BuildError(`cargo wrote no ${crateWasm}; Cargo.toml must ask for a cdylib named tabhub`);
   const binaryen = join(ROOT, 'node_modules', 'binaryen');
-  const inputs = digest([crateWasm, SWITCH_WAT, join(binaryen, 'package.json')], wasmBindgenVersion(), ...BINDGEN, ...WASM_OPT);
+  const inputs = digest([crateWasm, SWITCH_WAT, join(binaryen, 'package.json'), GLUE_SCRIPT], wasmBindgenVersion(), ...BINDGEN, ...WASM_OPT);
   if (isFresh(inputs)) return;
   const begun = Date.now();
   console.log('→ wasm-bindgen, wasm-opt');
   await run([wasmBindgen(), ...BINDGEN, crateWasm]);
   await run([join(binaryen, 'bin', 'wasm-opt'), ...WASM_OPT, GLUE_WASM, '-o', HUB_WASM]);
+  shortenNames(HUB_WASM, join(GLUE, 'tabhub.js'));
   await run([join(binaryen, 'bin', 'wasm-as'), '--enable-bulk-memory', '--enable-mutable-globals', SWITCH_WAT, '-o', SWITCH_WASM]);
   writeFileSync(STAMP, JSON.stringify({ inputs, outputs: digest(OUTPUTS) }));
   console.log(`✓ hub.wasm (${duration(Date.now() - begun)})`);
