@@ -11,6 +11,7 @@
 mod fibers;
 mod idb;
 mod js;
+mod libc;
 mod locks;
 mod panic;
 
