@@ -26,6 +26,15 @@ pub struct Answer {
 
 pub type Rows = Vec<Vec<Value>>;
 
+/// Frames to the hub and from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    pub asked: u64,
+    pub asked_bytes: u64,
+    pub told: u64,
+    pub told_bytes: u64,
+}
+
 pub struct World {
     pub hub: Hub,
     pub store: MemoryStore,
@@ -43,6 +52,8 @@ pub struct World {
     pub stacks: Option<Stacks>,
     /// The hub has asked for a turn.
     pub wants_turn: bool,
+    /// Of all tabs together.
+    pub traffic: Traffic,
     answers: BTreeMap<(PortId, u64), VecDeque<Answer>>,
     next_port: u32,
     next_id: u64,
@@ -93,6 +104,7 @@ impl World {
             protocol: wire::PROTOCOL_VERSION,
             ended: false,
             destroyed: false,
+            traffic: Traffic::default(),
             answers: BTreeMap::new(),
             next_port: 0,
             next_id: 0,
@@ -126,6 +138,8 @@ impl World {
     }
 
     fn receive(&mut self, port: PortId, frame: &[u8]) {
+        self.traffic.told += 1;
+        self.traffic.told_bytes += frame.len() as u64;
         let length = u32::from_le_bytes(frame[..4].try_into().unwrap()) as usize;
         let response: Response = serde_json::from_slice(&frame[4..4 + length]).unwrap();
         let payload = frame[(4 + length).next_multiple_of(8)..].to_vec();
@@ -251,6 +265,8 @@ impl World {
         frame.extend(header);
         frame.resize(frame.len().next_multiple_of(8), 0);
         frame.extend_from_slice(payload);
+        self.traffic.asked += 1;
+        self.traffic.asked_bytes += frame.len() as u64;
         (id, frame)
     }
 
