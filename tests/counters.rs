@@ -179,9 +179,28 @@ const ROWS: Gate = Gate {
     },
 };
 
+/// A message for each thousand rows, and one that only says that it was the last; each of the others is followed by a request for one more.
+const STREAM: Gate = Gate {
+    name: "10,000 × 5, iterated",
+    schema: WIDE,
+    work: Desk::iterate_wide,
+    allowed: Figures {
+        commits: 0,
+        transactions: 0,
+        puts: 0,
+        put_bytes: 0,
+        checkpoints: 0,
+        reads: 0,
+        asked: 11,
+        told: 11,
+        asked_bytes: 504,
+        told_bytes: 607_000,
+    },
+};
+
 #[test]
 fn every_workload_costs_what_its_gate_allows() {
-    let measured = [EACH, AT_ONCE, TABS, LARGE, POINTS, ROWS].map(|gate| (measure(gate.schema, gate.work), gate));
+    let measured = [EACH, AT_ONCE, TABS, LARGE, POINTS, ROWS, STREAM].map(|gate| (measure(gate.schema, gate.work), gate));
     let faults: Vec<_> = measured.iter().flat_map(|(found, gate)| faults(*found, gate)).collect();
     assert!(faults.is_empty(), "\n{}\n{}", table(&measured), faults.join("\n"));
 }
@@ -313,6 +332,22 @@ impl Desk {
         let id = self.world.ask_query(self.tabs[0].port, "SELECT * FROM wide", &[], None);
         self.world.settle();
         assert!(self.is_done(0, id));
+    }
+
+    /// Takes all chunks, and asks for one more after each, as the client does.
+    fn iterate_wide(&mut self) {
+        let params = wire::ParamsShape { count: 0, names: None };
+        let op = Op::Iterate(wire::Iterate { sql: "SELECT * FROM wide".into(), params, timeout: None });
+        let port = self.tabs[0].port;
+        let id = self.world.send(port, op, &support::encode_values(&[]));
+        loop {
+            self.world.settle();
+            match self.world.take(port, id).expect("the next chunk comes").body {
+                wire::Body::Chunk(chunk) if chunk.end => return,
+                wire::Body::Chunk(_) => drop(self.world.send(port, Op::Pull(wire::Pull { target: id }), &[])),
+                other => panic!("a chunk, not {other:?}"),
+            }
+        }
     }
 
     // ---- calls
