@@ -306,7 +306,10 @@ impl Desk {
                     left[at] = left[at].saturating_sub(1);
                 }
             }
-            self.world.step();
+            // Those who are waited for and have written all that they will: the moment passes.
+            if !self.world.step() {
+                self.world.pass(1.0);
+            }
         }
         self.world.settle();
     }

@@ -28,6 +28,19 @@ new BroadcastChannel('faults').onmessage = ({ data }) => {
   if (data === 'trap') throw new WebAssembly.RuntimeError('unreachable');
 };`;
 
+/** Before the real worker script: counts what is asked of IndexedDB, and says it to whoever asks. */
+const COUNTING = `
+const counts = { readwrite: 0, readonly: 0, put: 0, get: 0, delete: 0 };
+const counting = (prototype, method, figure) => {
+  const original = prototype[method];
+  prototype[method] = function (...rest) { counts[figure(...rest)] += 1; return original.apply(this, rest); };
+};
+counting(IDBDatabase.prototype, 'transaction', (stores, mode = 'readonly') => mode);
+for (const method of ['put', 'get', 'delete']) counting(IDBObjectStore.prototype, method, () => method);
+const channel = new BroadcastChannel('counts');
+channel.onmessage = ({ data }) => { if (data === 'tell') channel.postMessage(counts); };
+`;
+
 /**
  * `headers` go with every answer, and those of `headersFor(request)` with that request's. `mounts`: more folders. The port stays the same for the site's
  * life: it is part of the origin.
@@ -78,6 +91,10 @@ async function answerBroken(response, pathname) {
   }
   if (pathname === '/broken/faulty.js') {
     response.writeHead(200, { 'Content-Type': 'text/javascript' }).end((await readFile(`${ROOT}dist/hub.js`, 'utf8')) + FAULTS);
+    return true;
+  }
+  if (pathname === '/counting/hub.js') {
+    response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`{${COUNTING}}\n${await readFile(`${ROOT}dist/hub.js`, 'utf8')}`);
     return true;
   }
   const [, release] = /^\/release-(\d+)\/hub\.js$/.exec(pathname) ?? [];
