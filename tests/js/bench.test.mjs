@@ -6,10 +6,11 @@ import { GOALS, GROUPS } from '../../hub-js/build/bench/goals.mjs';
 import { judge, rank } from '../../hub-js/build/bench/judge.mjs';
 import { FIGURES } from '../../hub-js/build/bench/scenarios/index.mjs';
 
+const ack = { strict: 'stored', relaxed: 'stored' };
 const PEERS = [
-  { id: 'tabhub', name: 'tabhub', storage: 'indexeddb', engine: 'sqlite', ack: { strict: 'stored' } },
-  { id: 'raw-indexeddb', name: 'raw', storage: 'indexeddb', engine: 'none', ack: { strict: 'stored' } },
-  { id: 'other', name: 'other', storage: 'indexeddb', engine: 'sqlite', ack: { strict: null } },
+  { id: 'tabhub', name: 'tabhub', storage: 'indexeddb', engine: 'sqlite', ack },
+  { id: 'raw-indexeddb', name: 'raw', storage: 'indexeddb', engine: 'none', ack },
+  { id: 'other', name: 'other', storage: 'indexeddb', engine: 'sqlite', ack },
 ];
 
 const judged = (values, figure, peers = PEERS) => judge(FIGURES.filter(({ id }) => id === figure), { values: { [figure]: values } }, peers);
@@ -48,8 +49,16 @@ test('a peer without figures holds nobody back, and a goal without a rival is ne
 });
 
 test('a peer that is not durable is no rival among the durable ones', () => {
-  const [goal] = judged({ tabhub: [10], 'raw-indexeddb': [20], other: [1] }, 'D.insert');
+  const peers = PEERS.map((peer) => (peer.id === 'other' ? { ...peer, ack: { ...ack, strict: null } } : peer));
+  const [goal] = judged({ tabhub: [10], 'raw-indexeddb': [20], other: [1] }, 'D.insert', peers);
   assert.deepEqual([goal.rival, goal.isMet], ['raw', true]);
+});
+
+test('a peer that lost what it had acknowledged is no rival where that counts', () => {
+  const figures = FIGURES.filter(({ id }) => id === 'B.relaxed');
+  const valuesWith = (lost) => ({ 'B.relaxed': { tabhub: [9], other: [100] }, 'K.relaxed': { other: [0, lost] } });
+  const rivalWith = (lost) => against(judge(figures, { values: valuesWith(lost) }, PEERS), 'every SQLite on IndexedDB').rival;
+  assert.deepEqual([rivalWith(0), rivalWith(1)], ['other', undefined]);
 });
 
 test('one lost row in one round is one too many', () => {

@@ -1,9 +1,9 @@
 /** Workload E: point reads by key, one after another; and the control beside them, messages to a SharedWorker that only answers. */
 import { expect, itemsOf, sleepUntil } from './common.js';
 
-export const POINTS = { rows: 10_000, bytes: 100, ms: 900, warmup_ms: 250 };
+export const POINTS = { rows: 10_000, bytes: 100, ms: 700, warmup_ms: 200 };
 /** By turns in one tab, so that both meet the same machine. */
-export const TURNS = { ...POINTS, turns: 10, turn_ms: 120 };
+export const TURNS = { ...POINTS, turns: 8, turn_ms: 100 };
 
 const SECOND = 1_000;
 /** Keys in an order that no engine can guess from the last one; it meets all of them, since it shares no factor with the number of rows. */

@@ -43,7 +43,7 @@ function judgeValue(goal, figure, own) {
 }
 
 function judgeSpeed(goal, figure, own, other) {
-  const text = `≥ ${Number(goal.speed_min.toFixed(2))} × the speed of ${goal.against ?? other?.name}`;
+  const text = `≥ ${Number(goal.speed_min.toFixed(2))} × the speed of ${goal.against ?? other?.name}${goal.durable ? ', durable' : ''}`;
   if (!other) return { goal, figure, text, missing: 'nobody to hold it against was measured' };
   const speed = figure.better === 'less' ? ratios(other.values, own) : ratios(own, other.values);
   if (!speed) return { goal, figure, text, missing: `${other.name} has no round with tabhub` };
@@ -51,8 +51,16 @@ function judgeSpeed(goal, figure, own, other) {
 }
 
 /** The best of the group, by its median; or tabhub's own other figure. */
-function rival({ of, against }, figure, results, peers) {
+function rival({ of, against, durable }, figure, results, peers) {
   if (of) return results.values[of]?.[TABHUB] && { name: of, values: results.values[of][TABHUB] };
-  const [best] = rank(figure, results, peers.filter((peer) => peer.id !== TABHUB && !peer.message && GROUPS[against](peer)));
+  const isRival = (peer) => peer.id !== TABHUB && !peer.message && GROUPS[against](peer) && (!durable || keepsAcks(peer, durable, results));
+  const [best] = rank(figure, results, peers.filter(isRival));
   return best && { name: best.peer.name, values: best.values };
+}
+
+/** A peer that does not offer it, or lost an acknowledged row when the browser was killed, has not stored what it acknowledges. */
+function keepsAcks(peer, durability, results) {
+  if (peer.ack[durability] === null) return false;
+  const lost = results.values[`K.${durability}`]?.[peer.id];
+  return lost === undefined || Object.values(lost).every((rows) => rows === 0);
 }

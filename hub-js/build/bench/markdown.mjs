@@ -29,7 +29,7 @@ export function markdown({ machine, rounds, date, workloads, figures, peers, res
     '# Results of `npm run bench`',
     `Written by \`npm run bench\` on ${date}; [BENCHMARK.md](../BENCHMARK.md) says how to read it.`,
     `${machine.browser}, headless, on ${machine.processor}, ${machine.memory_gb} GB, ${machine.system}; load before the run ${machine.load.join(', ')}; Node ${machine.node}. `
-      + `${rounds} rounds by turns, backwards every other round; each run on an origin of its own; a peer whose run takes more than ${SLOW_RUN_MS / SECOND} s has one round there. A figure is the median of the rounds (least–most); a ratio is taken round by round.`,
+      + `${rounds} round${rounds === 1 ? '' : 's'} by turns, backwards every other one; each run on an origin of its own; a peer whose run takes more than ${SLOW_RUN_MS / SECOND} s has one round there. A figure is the median of the rounds (least–most); a ratio is taken round by round.`,
     '![the figures as bars](results.svg)',
     ...(goals.length > 0 ? ['## Goals', goalTable(goals)] : []),
     '## Peers', peerTable(peers),

@@ -10,7 +10,7 @@ import { Skipped } from './skipped.mjs';
 import { describePeers, Run, SITE } from './stage.mjs';
 
 /** A peer whose run takes longer is played once: a few of them would take most of the time. */
-export const SLOW_RUN_MS = 15_000;
+export const SLOW_RUN_MS = 10_000;
 const MESSAGE_MAX = 400;
 /** Of a progress line's figures. */
 const LINE_MAX = 160;
@@ -89,9 +89,10 @@ async function playRound(world, scenario, peers, { round, title, large, isMeasur
   for (const [at, peer] of taking.entries()) {
     // What was prepared is found by the same origin in every round.
     const label = scenario.prepare ? scenario.id : `${scenario.id}-${round}`;
-    const run = new Run(world, { peer, label, round, deadline_ms: scenario.deadline_ms, options: { large } });
+    const deadline_ms = isMeasured ? scenario.deadline_ms : scenario.prepare_ms;
+    const run = new Run(world, { peer, label, round, deadline_ms, options: { large } });
     const begun = Date.now();
-    const outcome = await attempt(scenario, peer, run, what, results, round);
+    const outcome = await attempt(scenario, peer, run, { what, deadline_ms }, results);
     const took_ms = Date.now() - begun;
     if (took_ms > SLOW_RUN_MS && isMeasured) results.setSlow(scenario, peer);
     const place = `${scenario.workloads.join(',')} ${title}, ${at + 1}/${taking.length}`;
@@ -102,12 +103,12 @@ async function playRound(world, scenario, peers, { round, title, large, isMeasur
 const shortened = (text) => (text.length > LINE_MAX ? `${text.slice(0, LINE_MAX)} …` : text);
 
 /** The outcome in words, for the progress line. */
-async function attempt(scenario, peer, run, what, results, round) {
+async function attempt(scenario, peer, run, { what, deadline_ms }, results) {
   let failed = false;
   try {
     const title = `${peer.name}, workload ${scenario.workloads.join(', ')}`;
-    const figures = await within(scenario.deadline_ms + MARGIN_MS, title, what(run)) ?? {};
-    results.add(peer, round, figures);
+    const figures = await within(deadline_ms + MARGIN_MS, title, what(run)) ?? {};
+    results.add(peer, run.round, figures);
     return shortened(Object.entries(figures).filter(([, value]) => value !== undefined).map(([id, value]) => `${id} ${short(value)}`).join('  '));
   } catch (error) {
     if (error instanceof Skipped) {

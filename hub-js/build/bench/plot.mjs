@@ -3,22 +3,23 @@ import { short } from '../isolation/report.mjs';
 import { rank } from './judge.mjs';
 
 const COLUMNS = 3;
-const PANEL = { width: 400, gap: 28, head: 44, bar: 17, name: 150, value: 62 };
+const PANEL = { width: 424, gap: 24, head: 44, bar: 17, name: 178, value: 62 };
 const TITLE_HEIGHT = 54;
-const NAME_MAX = 25;
+const NAME_MAX = 27;
 
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #24292f; }
   .title { font-size: 18px; font-weight: 600; } .head { font-weight: 600; } .note, .unit { fill: #57606a; font-size: 11px; }
   .failing { fill: #cf222e; } .grid { stroke: #8c959f; stroke-opacity: .35; }
   .bar { fill: #afb8c1; } .opfs { fill: #8ba7c9; } .own { fill: #0969da; } .own-name { font-weight: 700; }
+  .loose { fill-opacity: .25; stroke-width: 1; stroke-dasharray: 3 2; stroke: #6e7781; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; } .note, .unit { fill: #9198a1; } .failing { fill: #ff7b72; } .grid { stroke: #656c76; }
     .bar { fill: #59626e; } .opfs { fill: #4d6a91; } .own { fill: #4493f8; }
   }`;
 
 export function plot({ machine, date, figures, peers, results, scenarios }) {
-  const panels = figures.map((figure) => panel(figure, results, peers, scenarios)).filter(Boolean);
+  const panels = figures.filter(({ isAside }) => !isAside).map((figure) => panel(figure, results, peers, scenarios)).filter(Boolean);
   const columns = Array.from({ length: Math.min(COLUMNS, panels.length) }, () => TITLE_HEIGHT);
   const width = columns.length * (PANEL.width + PANEL.gap) + PANEL.gap;
   const placed = panels.map(({ height, body }) => {
@@ -28,7 +29,7 @@ export function plot({ machine, date, figures, peers, results, scenarios }) {
     return `<g transform="translate(${PANEL.gap + at * (PANEL.width + PANEL.gap)} ${y})">${body}</g>`;
   });
   const height = Math.max(...columns, TITLE_HEIGHT);
-  const note = `${machine.browser}, ${machine.processor}, ${date}. Logarithmic; the longest bar is the largest value.`;
+  const note = `${machine.browser}, ${machine.processor}, ${date}. Logarithmic. Grey: IndexedDB, slate: OPFS, dashed: its ack is not durable.`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Figures of npm run bench">`,
     `<style>${STYLE}\n</style>`,
@@ -77,7 +78,8 @@ function grid({ low, span, of }, rows) {
 function bar({ peer, median, min, max }, at, scale) {
   const [length, low, high] = [median, min, max].map((value) => round(scale.of(value)));
   const y = PANEL.head + at * PANEL.bar - 8;
-  const kind = peer.id === 'tabhub' ? 'own' : peer.storage === 'opfs' ? 'opfs' : 'bar';
+  const place = peer.id === 'tabhub' ? 'own' : peer.storage === 'opfs' ? 'opfs' : 'bar';
+  const kind = peer.ack.strict === null ? `${place} loose` : place;
   return [
     label(peer, at),
     `<rect class="${kind}" x="${PANEL.name}" y="${y}" width="${length}" height="12" rx="2"><title>${escape(`${peer.name}: ${short(median)} (${short(min)}–${short(max)})`)}</title></rect>`,

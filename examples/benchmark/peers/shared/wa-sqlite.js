@@ -1,5 +1,5 @@
 /**
- * One store over wa-sqlite, whatever the VFS: statements are prepared once and kept. Runs in the worker of each wa-sqlite peer.
+ * One store over wa-sqlite, whatever the VFS: statements are prepared once and kept. Runs in the worker of a wa-sqlite peer, or in the page.
  */
 import * as SQLite from '@journeyapps/wa-sqlite';
 import { whileBusy } from './busy.js';

@@ -21,7 +21,8 @@ export default {
     figure('G.memory-all', 'the same after counting all rows', 'MB'),
     figure('G.hub-memory', 'the hub\'s memory after that', 'MiB'),
   ],
-  deadline_ms: 150_000,
+  prepare_ms: 90_000,
+  deadline_ms: 60_000,
   why: () => null,
   async prepare(run) {
     const table = await run.open();

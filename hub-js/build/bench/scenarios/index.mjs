@@ -1,7 +1,7 @@
 /**
- * What is measured. A scenario: `{ id, workloads, figures, deadline_ms, why(peer), prepare?(run), measure(run) }`. `measure` answers a value for each of its
+ * What is measured. A scenario: `{ id, workloads, figures, deadline_ms, why(peer), prepare?(run), prepare_ms?, measure(run) }`. `measure` answers a value for each of its
  * `figures` (undefined: not of this peer); `why` answers why it says nothing of a peer, or null. What `prepare` stores stays for all rounds.
- * A figure: `{ id, workload, title, unit, better: 'less' | 'more' }`.
+ * A figure: `{ id, workload, title, unit, better: 'less' | 'more', isAside? }`; what is aside stands in the tables alone.
  */
 import bulk from './bulk.mjs';
 import cold from './cold.mjs';
@@ -17,4 +17,4 @@ import tabs from './tabs.mjs';
 
 export const SCENARIOS = [crud, singles, tabs, bulk, points, cold, notice, stall, sizes, kill, growth];
 export const WORKLOADS = [...new Set(SCENARIOS.flatMap(({ workloads }) => workloads))].sort();
-export const FIGURES = SCENARIOS.flatMap(({ figures }) => figures);
+export const FIGURES = SCENARIOS.flatMap(({ figures }) => figures).sort((a, b) => WORKLOADS.indexOf(a.workload) - WORKLOADS.indexOf(b.workload));

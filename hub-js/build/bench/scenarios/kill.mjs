@@ -7,7 +7,7 @@ export default {
   id: 'kill',
   workloads: ['K'],
   figures: DURABILITIES.map((durability) => ({
-    id: `K.${durability}`, workload: 'K', title: `lost of ${WRITES.rows} acknowledged, ${durability}`, unit: 'rows', better: 'less',
+    id: `K.${durability}`, workload: 'K', title: `lost of ${WRITES.rows} acknowledged, ${durability}`, unit: 'rows', better: 'less', isAside: true,
   })),
   deadline_ms: 60_000,
   why: () => null,

@@ -1,6 +1,6 @@
 /** E: point reads by key from one tab and from four at once; for tabhub also against bare messages, in the hub's process and in another one. */
 const TABS = 4;
-const POINTS = { rows: 10_000, bytes: 100, ms: 900, warmup_ms: 250 };
+const POINTS = { rows: 10_000, bytes: 100, ms: 700, warmup_ms: 200 };
 /** Time for every tab to warm up and to hear of the beginning. */
 const LEAD_MS = POINTS.warmup_ms + 350;
 

@@ -7,12 +7,12 @@ const QUERY_MS = 3_000;
 const LEAD_MS = 400;
 const FILL = { rows: 1_000, bytes: 100 };
 
-const figure = (id, title) => ({ id, workload: 'I', title, unit: 'ms', better: 'less' });
+const figure = (id, title, isAside = false) => ({ id, workload: 'I', title, unit: 'ms', better: 'less', isAside });
 
 export default {
   id: 'stall',
   workloads: ['I'],
-  figures: [figure('I.longest', 'longest'), figure('I.p99', 'p99'), figure('I.p50', 'p50')],
+  figures: [figure('I.longest', 'longest'), figure('I.p99', 'p99', true), figure('I.p50', 'p50', true)],
   deadline_ms: 60_000,
   why({ tabs, engine }) {
     if (engine === 'none') return 'has no queries of its own';
