@@ -9,7 +9,8 @@ import { sqlJsStore } from './shared/sql-js.js';
 
 serveStore(async (name) => {
   const SQL = await initSqlJs({ locateFile: () => new URL(wasm, import.meta.url).href });
-  const files = new SQLiteFS(SQL.FS, new IndexedDBBackend());
+  let failure;
+  const files = new SQLiteFS(SQL.FS, new IndexedDBBackend(() => (failure = new Error('absurd-sql gave up writing: the stored first block was not the expected one'))));
   SQL.register_for_idb(files);
   SQL.FS.mkdir('/sql');
   SQL.FS.mount(files, {}, '/sql');
@@ -21,15 +22,16 @@ serveStore(async (name) => {
     SQL.FS.close(stream);
   }
   const store = sqlJsStore(new SQL.Database(path, { filename: true }), `PRAGMA page_size = 8192; PRAGMA journal_mode = MEMORY; ${CACHE_PRAGMA}`);
-  return isFallback ? { ...store, close: () => closeFallback(store, name) } : store;
+  return isFallback ? { ...store, close: () => closeFallback(store, name, () => failure) } : store;
 });
 
-/** The fallback mode has no way to wait for its writes. A read of ours does, as IndexedDB lets nothing overtake them. */
-async function closeFallback(store, name) {
+/** The fallback mode has no way to wait for its writes. A read of ours does, as IndexedDB lets nothing overtake them. `failed()`: why they came to nothing. */
+async function closeFallback(store, name, failed) {
   const request = indexedDB.open(name);
   await new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: () => reject(request.error) }));
   const reading = request.result.transaction('data').objectStore('data').count(-1);
   await new Promise((resolve, reject) => Object.assign(reading, { onsuccess: resolve, onerror: () => reject(reading.error) }));
   request.result.close();
   store.close();
+  if (failed()) throw failed();
 }

@@ -16,11 +16,11 @@ const SERVED = ['node_modules/@powersync/web/dist/worker'];
 
 /** An adapter's file is named after its peer; `*.worker.js` are its workers. */
 export function peerIds() {
-  return scripts().filter((file) => !file.includes('.worker.')).map((file) => file.slice(0, -'.js'.length));
+  return scripts().filter((file) => !file.includes('.worker.')).map((file) => file.slice(0, -'.js'.length)).sort();
 }
 
 function scripts() {
-  return readdirSync(PEERS).filter((file) => file.endsWith('.js')).sort();
+  return readdirSync(PEERS).filter((file) => file.endsWith('.js'));
 }
 
 export async function bundlePeers() {

@@ -1,6 +1,7 @@
 /**
  * `node hub-js/build/bench/check-peers.mjs [ids]`: has each peer of `npm run bench` do every operation of the table in a browser, its results
- * asserted, and find the rows again in a fresh page. Prints ok or the failure of each peer; ends with an error if one failed. It measures nothing.
+ * asserted, find the rows again in a fresh page, write in two tabs at once where it says it can, and download what it says. Prints ok or the failure
+ * of each peer; ends with an error if one failed. It measures nothing.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,15 +39,17 @@ async function failureOf(id) {
   const { launch } = await import('../../../tests/e2e/browser.mjs');
   const folder = mkdtempSync(join(tmpdir(), 'tabhub-peer-'));
   const site = await startPeerSite();
-  const browser = await launch({ profile: join(folder, 'profile') });
-  const subject = new Subject(id, browser, site);
+  let browser;
+  let subject;
   try {
+    browser = await launch({ profile: join(folder, 'profile') });
+    subject = new Subject(id, browser, site);
     await subject.check();
     return null;
   } catch (error) {
-    return [`${subject.doing}: ${error.message}`, ...subject.console].join('\n');
+    return [`${subject?.doing ?? 'starting the browser'}: ${error.message}`, ...(subject?.console ?? [])].join('\n');
   } finally {
-    await browser.kill9();
+    await browser?.kill9();
     await site.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
