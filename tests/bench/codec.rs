@@ -64,6 +64,7 @@ fn record(blocks: u32) -> CommitRecord {
         blocks,
         block_bytes: BLOCK_BYTES as u32,
         pages: (0..blocks).map(|number| (BlockNo(number), block())).collect(),
+        patches: std::iter::empty().collect(),
         // About what the reply to one write takes.
         sessions: content(200).collect(),
     }

@@ -64,7 +64,7 @@ fn response(rows: usize) -> Response {
     let column = |(name, declared): (&str, &str)| Column { name: name.into(), declared: Some(declared.into()) };
     let columns = [("id", "INTEGER"), ("name", "TEXT"), ("amount", "REAL"), ("code", "INT"), ("note", "TEXT")].map(column);
     let rows = u32::try_from(rows).expect("a few");
-    let shape = ResultShape { columns: columns.into(), rows, changes: 0, last_insert_rowid: 0 };
+    let shape = ResultShape { columns: columns.into(), rows, changes: 0, last_insert_rowid: 0, times: None };
     Response { hub: "3x7k2m9qw1r5t".into(), re: 1, body: Body::Rows(shape) }
 }
 
