@@ -2,14 +2,13 @@
  * Bundles: several frames as one message, because a message costs more than what is in it. The layout is drawn in `protocol.ts`, the hub's side
  * is `src/wire/bundle.rs`. `link.ts` sends through a `Bundler`. It never delays a frame beyond the task that made it, nor changes their order.
  */
+import { padded } from './codec.js';
 import { HubError } from './errors.js';
 
 /** A larger frame goes by itself: to copy it once more would cost more than its message. */
 export const FRAME_BYTES_MAX = 4 * 1024;
 /** So much goes at once, so that the hub can begin with it while the next is made. */
 const BUNDLE_BYTES = 16 * 1024;
-
-const padded = (length: number): number => Math.ceil(length / 8) * 8;
 
 export class Bundler {
   readonly #post: (message: ArrayBuffer) => void;

@@ -20,7 +20,8 @@ const encoder = new TextEncoder();
 // A text may begin with U+FEFF: without ignoreBOM the decoder would swallow it and shift every text after it.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-const padded = (length: number): number => Math.ceil(length / 8) * 8;
+/** The next multiple of 8. */
+export const padded = (length: number): number => Math.ceil(length / 8) * 8;
 
 /** Most headers are encoded here first: then their frame is made once, as long as it must be. */
 const scratch = new Uint8Array(4 * 1024);

@@ -43,6 +43,12 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
         self.find(key).ok().map(|at| self.0.remove(at).1)
     }
 
+    /// Drops the entries from `key` on.
+    pub fn remove_from(&mut self, key: K) {
+        let start = self.find(key).unwrap_or_else(|at| at);
+        self.0.truncate(start);
+    }
+
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         self.0.retain_mut(|(k, v)| keep(k, v));
     }
@@ -110,6 +116,9 @@ mod tests {
             }
             prop_assert!(map.iter().eq(model.iter().map(|(k, v)| (*k, v))));
             let to = to.max(from);
+            let mut cut = map.clone();
+            cut.remove_from(from);
+            prop_assert!(cut.iter().eq(model.range(..from).map(|(k, v)| (*k, v))));
             prop_assert!(map.range(from, to).eq(model.range(from..=to).map(|(k, v)| (*k, v))));
         }
     }

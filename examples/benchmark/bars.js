@@ -1,6 +1,7 @@
 // Draws figures as bars: for each, one bar a peer, the fastest as long as its row. It decides nothing and measures nothing.
 
 import { el } from '/examples/page.js';
+import { median } from './workloads/common.js';
 
 /** `figures`: title → `{ unit, values: Map(peer → numbers) }`. Of `ms` less is faster. */
 export function show(target, figures, peers) {
@@ -20,8 +21,6 @@ function group(title, { unit, values }, peers) {
   }
   return figure;
 }
-
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 function text(values, unit) {
   const least = Math.min(...values);

@@ -239,7 +239,7 @@ impl Connection {
     /// # Errors
     /// `SQLite`'s error with its offset; [`Error::BadRequest`] for none or several statements; [`Error::Refused`]; a miss.
     pub fn prepare(&mut self, text: &str) -> Attempt<Rc<Statement>> {
-        if let Some(at) = self.statements.iter().rposition(|(sql, _)| **sql == *text) {
+        if let Some(at) = self.position(text) {
             self.statements[at..].rotate_left(1);
             return Ok(self.statements[self.statements.len() - 1].1.clone());
         }
@@ -262,7 +262,12 @@ impl Connection {
     /// Whether it has compiled this statement before.
     #[must_use]
     pub fn knows(&self, text: &str) -> bool {
-        self.statements.iter().any(|(sql, _)| **sql == *text)
+        self.position(text).is_some()
+    }
+
+    /// Where a statement stands in the cache; the same one is often asked for again.
+    fn position(&self, text: &str) -> Option<usize> {
+        self.statements.iter().rposition(|(sql, _)| **sql == *text)
     }
 
     /// Whether `SQLite` has compiled any statement once more by itself, because the schema is another one, since this was asked last.

@@ -90,7 +90,7 @@ impl Log {
             durability = durability.max(commit.durability);
             commit.pages.into_iter().for_each(|(number, data)| pages.insert(number, data));
         }
-        pages.retain(|number, _| number.0 < blocks);
+        pages.remove_from(BlockNo(blocks));
         let sessions = sessions();
         let patches = SortedMap::default();
         let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, patches, sessions };
@@ -120,7 +120,7 @@ impl Log {
     pub fn append(&mut self, entry: LogEntry, whole: impl Iterator<Item = BlockNo>, blocks: u32) {
         self.push(entry);
         whole.for_each(|block| self.whole.insert(block, ()));
-        self.whole.retain(|block, ()| block.0 < blocks);
+        self.whole.remove_from(BlockNo(blocks));
     }
 
     fn push(&mut self, entry: LogEntry) {
@@ -191,7 +191,7 @@ impl Log {
             }
             last = record.last;
             record.pages.iter().for_each(|(block, data)| newest.insert(block, data.clone()));
-            newest.retain(|block, _| block.0 < record.blocks);
+            newest.remove_from(BlockNo(record.blocks));
             let bytes = rest[..parts].iter().map(|(_, v)| v.len()).sum();
             recovered.log.push(LogEntry { last, to: LogPos(rest[parts - 1].0), bytes, is_final: false });
             recovered.records.push(record);

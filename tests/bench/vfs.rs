@@ -1,20 +1,21 @@
 //! `SQLite` over the VFS and the memory store, beside its own `:memory:`: the same rows, the same statements, prepared once. The
 //! difference is what versioned blocks cost.
 
+#[path = "../figures/ours.rs"]
+mod ours;
 mod sample;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use libsqlite3_sys as ffi;
+use ours::Ours;
 use sample::{INSERT_ITEM, ITEMS, READ_ITEM, ROWS, SCAN_ITEMS, SOME_ID};
-use std::cell::RefCell;
 use std::ffi::CString;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tabhub::engine::{Connection, Failure, Pace, Pacing, Params, ValueRef};
-use tabhub::store::memory::MemoryStore;
-use tabhub::store::{Limits, Pager, StoreOp, StoreReply};
-use tabhub::vfs::{ReadAt, Role};
+use tabhub::engine::{Failure, Params, ValueRef};
+use tabhub::store::Limits;
+use tabhub::vfs::ReadAt;
 
 fn main() {
     divan::main();
@@ -51,48 +52,22 @@ fn commit_of_one_row<D: Database>(bencher: Bencher) {
 }
 
 /// As the hub has it.
-struct Vfs {
-    connection: Connection,
-    pager: Rc<RefCell<Pager>>,
-    store: MemoryStore,
-}
+struct Vfs(Ours);
 
 impl Database for Vfs {
     fn new() -> Self {
-        let mut store = MemoryStore::new();
-        let Ok(StoreReply::Opened { header, sessions, log }) = store.run(StoreOp::Open) else { panic!("the store opens") };
-        let pager = Pager::recover(header, sessions.as_deref(), &log, Limits::default()).expect("the format is ours");
-        let pager = Rc::new(RefCell::new(pager));
-        let pace = Rc::new(Pace::new(Rc::new(now), Pacing::default()));
-        let connection = Connection::open(&pager, Role::Writer, pace).expect("an empty database opens");
-        Self { connection, pager, store }
+        Self(Ours::new(Limits::default(), Rc::new(now)))
     }
 
     fn run(&mut self, sql: &str, parameter: Option<ValueRef<'_>>) {
-        let connection = &mut self.connection;
+        let connection = &mut self.0.connection;
         connection.read_at(ReadAt::Durable);
         let params = Params { values: parameter.into_iter().collect(), names: None };
         let ran = connection.prepare(sql).and_then(|statement| connection.run(&statement, &params, &mut |_| Ok(())));
         match ran {
-            Ok(()) => self.settle(),
+            Ok(()) => self.0.settle(),
             Err(Failure::Missed(blocks)) => panic!("{sql}: all blocks are in memory, but for {blocks:?}"),
             Err(Failure::Failed(error)) => panic!("{sql}: {error}"),
-        }
-    }
-}
-
-impl Vfs {
-    /// Carries out what the pager asks of the store, until it asks for nothing.
-    fn settle(&mut self) {
-        loop {
-            let ops = self.pager.borrow_mut().take_ops();
-            if ops.is_empty() {
-                return;
-            }
-            for (id, op) in ops {
-                let result = self.store.run(op);
-                self.pager.borrow_mut().complete(id, result);
-            }
         }
     }
 }

@@ -7,12 +7,13 @@ use libsqlite3_sys as ffi;
 #[cfg(target_arch = "wasm32")]
 use sqlite_wasm_rs as ffi;
 
-use std::cell::RefCell;
+mod ours;
+
+use ours::Ours;
 use std::rc::Rc;
-use tabhub::engine::{Clock, Connection, Failure, Pace, Pacing, Params};
-use tabhub::store::memory::MemoryStore;
-use tabhub::store::{Limits, Pager, StoreOp, StoreReply};
-use tabhub::vfs::{ReadAt, Role};
+use tabhub::engine::{Failure, Params};
+use tabhub::store::Limits;
+use tabhub::vfs::ReadAt;
 
 const ROUNDS: usize = 9;
 /// About 24 MB and 12 MB.
@@ -37,39 +38,6 @@ trait Database {
 }
 
 /// Through our VFS, as the hub does it, with every block in memory unless `cold`.
-struct Ours {
-    connection: Connection,
-    pager: Rc<RefCell<Pager>>,
-    store: MemoryStore,
-}
-
-impl Ours {
-    fn new() -> Self {
-        let mut store = MemoryStore::new();
-        let limits = Limits { cache_bytes: 128 << 20, ..Limits::default() };
-        let Ok(StoreReply::Opened { header, sessions, log }) = store.run(StoreOp::Open) else { panic!("the store opens") };
-        let pager = Pager::recover(header, sessions.as_deref(), &log, limits).expect("the format is ours");
-        let pager = Rc::new(RefCell::new(pager));
-        let clock: Clock = Rc::new(now);
-        let pace = Rc::new(Pace::new(clock, Pacing::default()));
-        let connection = Connection::open(&pager, Role::Writer, pace).expect("an empty database opens");
-        Self { connection, pager, store }
-    }
-
-    fn settle(&mut self) {
-        loop {
-            let ops = self.pager.borrow_mut().take_ops();
-            if ops.is_empty() {
-                return;
-            }
-            for (id, op) in ops {
-                let result = self.store.run(op);
-                self.pager.borrow_mut().complete(id, result);
-            }
-        }
-    }
-}
-
 impl Database for Ours {
     fn run(&mut self, sql: &str) {
         self.connection.read_at(ReadAt::Durable);
@@ -124,7 +92,8 @@ fn time(database: &mut dyn Database, times: usize, sql: &str) -> f64 {
 }
 
 fn main() {
-    let (mut ours, mut memory) = (Ours::new(), Memory::new());
+    let limits = Limits { cache_bytes: 128 << 20, ..Limits::default() };
+    let (mut ours, mut memory) = (Ours::new(limits, Rc::new(now)), Memory::new());
     for sql in SCHEMA {
         ours.run(sql);
         memory.run(sql);

@@ -8,18 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuildError, ROOT, runAsScript } from '../tools.mjs';
 import * as checks from './checks.mjs';
+import { ISOLATION } from './stage.mjs';
 
 const DEADLINE_MS = 90_000;
 const SEEN_MS = 10_000;
 const WRITES = 25;
-const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
-
-/** The page has nothing but the call that browser.mjs makes, so that no peer meets the tests' harness. */
-const PAGE = `<!doctype html><meta charset="utf-8"><title>A peer</title><link rel="icon" href="data:,"><script>
-globalThis.harness = { async call(fn, argument) {
-  try { return JSON.stringify({ value: await fn(argument) }); }
-  catch (error) { return JSON.stringify({ error: { message: String(error?.message ?? error), stack: error?.stack } }); }
-} };</script>`;
+/** Of one run; it has nothing of the tests' harness, which no peer is to meet. */
+const PAGE = '/examples/benchmark/run.html';
 
 runAsScript(import.meta.url, async (args) => {
   const { bundlePeers, peerIds } = await import('./bundle.mjs');
@@ -74,7 +69,7 @@ class Subject {
   }
 
   async check() {
-    const { isolated, ack, tabs, download } = await this.#run(describePeer, this.#id, await this.#tab());
+    const { isolated, ack, tabs, download } = await this.#run((id) => bench.describe(id), this.#id, await this.#tab());
     this.#isIsolated = isolated;
     for (const durability of Object.keys(ack).filter((durability) => ack[durability] !== null)) {
       await this.#checkOneTab(durability);
@@ -119,7 +114,7 @@ class Subject {
   }
 
   async #tab() {
-    const tab = await this.#browser.newTab(`${this.#site.url}/peer.html${this.#isIsolated ? '?isolated' : ''}`);
+    const tab = await this.#browser.newTab(`${this.#site.url}${PAGE}${this.#isIsolated ? '?isolated' : ''}`);
     this.#tabs.push(tab);
     return tab;
   }
@@ -148,20 +143,11 @@ async function startPeerSite() {
       if (pathname.startsWith('/bench/')) downloaded.add(pathname.replace('/bench/', 'dist/').replace('dist/node_modules/', 'node_modules/'));
       // Workers of an isolated page must be isolated too, and a plain page does not mind theirs being so.
       response.setHeader('Cross-Origin-Embedder-Policy', ISOLATION['Cross-Origin-Embedder-Policy']);
-      if (pathname !== '/peer.html') return false;
+      if (pathname !== PAGE) return false;
       for (const name of Object.keys(ISOLATION)) response.removeHeader(name);
       if (searchParams.has('isolated')) for (const [name, value] of Object.entries(ISOLATION)) response.setHeader(name, value);
-      response.writeHead(200, { 'Content-Type': 'text/html' }).end(PAGE);
-      return true;
+      return false;
     },
   });
   return { ...server, downloaded };
-}
-
-/* Runs in the page. */
-async function describePeer(id) {
-  const { default: peer } = await import(`/bench/${id}.js`);
-  const { open, ...rest } = peer;
-  if (rest.id !== id || typeof open !== 'function') throw new Error(`peers/${id}.js describes ${rest.id}`);
-  return rest;
 }

@@ -6,7 +6,7 @@ import { Skipped } from './skipped.mjs';
 
 /** Hosts under this one get the headers that isolate a page. */
 const ISOLATED = 'isolated.localhost';
-const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Resource-Policy': 'same-origin' };
+export const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Resource-Policy': 'same-origin' };
 const DATABASE = 'bench.db';
 const TROUBLE = /^(error|warning|uncaught)/;
 const TROUBLES_MAX = 3;
