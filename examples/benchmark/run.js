@@ -8,10 +8,10 @@ globalThis.bench = {
     if (described.id !== id || typeof open !== 'function') throw new Error(`peers/${id}.js describes ${described.id}`);
     return described;
   },
-  async open({ id, database, durability }) {
+  async open({ id, database, durability, watch = false }) {
     const { default: peer } = await import(`/bench/${id}.js`);
     if (peer.isolated && !crossOriginIsolated) throw new Error(`${id} wants an isolated page, and this one is not`);
-    tables.set(database, await peer.open(database, { durability }));
+    tables.set(database, await peer.open(database, { durability, watch }));
   },
   /** How long it takes from the peer's script on until a row is there, and the row. */
   async openAndRead({ row, ...how }) {

@@ -15,10 +15,12 @@ export default {
   isolated: false,
   tabs: true,
   download: ['dist/dexie.js'],
-  async open(name, { durability }) {
+  async open(name, { durability, watch }) {
     const db = new Dexie(name, { chromeTransactionDurability: durability });
     db.version(1).stores({ item: 'id', wide: 'id' });
     await db.open();
+    // A tab without a live query of its own tells the others nothing.
+    if (watch) liveQuery(() => db.item.count()).subscribe();
     return tableOver(db);
   },
 };
@@ -27,7 +29,8 @@ function tableOver(db) {
   const { item, wide } = db;
   return {
     create: () => db.transaction('rw', item, wide, () => Promise.all([item.clear(), wide.clear()])),
-    insertMany: (rows) => item.bulkAdd(rows),
+    // By itself, bulkAdd keeps the rows before a duplicate.
+    insertMany: (rows) => db.transaction('rw', item, () => item.bulkAdd(rows)),
     insert: (row) => item.add(row),
     readAll: () => item.toArray(),
     updateHalf: (body) => db.transaction('rw', item, async () => {

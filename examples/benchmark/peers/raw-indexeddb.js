@@ -20,7 +20,7 @@ export default {
   isolated: false,
   tabs: true,
   download: [],
-  open: async (name, { durability }) => tableOver(await openDatabase(name), durability, announcer(name)),
+  open: async (name, { durability, watch }) => tableOver(await openDatabase(name), durability, announcer(name, watch)),
 };
 
 function openDatabase(name) {

@@ -15,10 +15,10 @@ export default {
   isolated: false,
   tabs: true,
   download: ['../../dist/tabhub.js', '../../dist/hub.js', '../../dist/hub.wasm'],
-  open: async (name, { durability }) => {
+  open: async (name, { durability, watch: isWatched }) => {
     const db = await open(name, { durability });
     // Until there are live queries, a page tells its others by itself: after the ack every tab reads what was written.
-    const { watch, announce, close } = announcer(name);
+    const { watch, announce, close } = announcer(name, isWatched);
     return {
       ...sqlTable({
         exec: (sql) => db.exec(sql),

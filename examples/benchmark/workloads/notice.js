@@ -27,8 +27,6 @@ export async function watch(table) {
 
 /** The median in ms from the call that commits to the row's reading in the other tab: the answer's own way back is taken off. */
 export async function commitsSeen(table, { warmup, commits, pings, pause_ms, enough_ms } = COMMITS) {
-  // A tab that watches also announces what it writes.
-  await table.watch(() => {});
   const channel = new BroadcastChannel(CHANNEL);
   const ask = (send, isAnswer) => answered(channel, send, isAnswer);
   const trips = [];

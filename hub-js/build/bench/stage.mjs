@@ -63,11 +63,11 @@ export class Run {
     return tab;
   }
 
-  /** A page with a table open: `{ tab, call(module, name, argument) }`. */
-  async open({ place, database = DATABASE, durability = this.durability } = {}) {
+  /** A page with a table open: `{ tab, call(module, name, argument) }`. `watch`: it is told of what other tabs write, and tells them. */
+  async open({ place, database = DATABASE, durability = this.durability, watch = false } = {}) {
     if (this.peer.ack[durability] === null) throw new Skipped(`does not offer ${durability}`);
     const tab = await this.page(place);
-    await tab.run((how) => bench.open(how), { id: this.peer.id, database, durability }, this.#deadline_ms);
+    await tab.run((how) => bench.open(how), { id: this.peer.id, database, durability, watch }, this.#deadline_ms);
     return tableIn(tab, database, this.#deadline_ms);
   }
 

@@ -1,12 +1,11 @@
 /**
- * How tabs of a database without notifications of its own tell each other of a commit: one message over BroadcastChannel after the ack. A tab
- * that has never watched announces nothing, so this costs nothing where nobody asks for it.
+ * How tabs of a database without notifications of its own tell each other of a commit: one message over BroadcastChannel after the ack, where the
+ * table is opened to be watched; so this costs nothing where nobody asks for it.
  */
-export function announcer(name) {
-  let channel;
+export function announcer(name, isWatched) {
+  const channel = isWatched ? new BroadcastChannel(`announced:${name}`) : undefined;
   return {
     watch(callback) {
-      channel = new BroadcastChannel(`announced:${name}`);
       channel.onmessage = callback;
     },
     /** Answers what it is given, for use around an ack. */

@@ -8,9 +8,9 @@ export default {
   deadline_ms: 60_000,
   why: ({ tabs }) => (tabs ? null : 'one tab at a time'),
   async measure(run) {
-    const writer = await run.open();
+    const writer = await run.open({ watch: true });
     await writer.call('notice', 'create');
-    const reader = await run.open();
+    const reader = await run.open({ watch: true });
     if (!(await reader.call('notice', 'watch'))) throw new Skipped('tells no other tab');
     return { 'H.seen': await writer.call('notice', 'commitsSeen') };
   },
