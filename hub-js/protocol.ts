@@ -19,7 +19,7 @@
  *
  *     u32 0 | u32 count | u32 length[count] | pad to 8 | frames, each padded to 8
  */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** What a worker is called: tabs of another protocol must not find it. For what generations are see `transport/shared.ts`. */
 export function workerName(database: string, generation: number): string {
@@ -80,6 +80,13 @@ export type Op =
   | { rollback: { tx: number } }
   /** A read-only statement, streamed. → `chunk`s, two in flight at first, then one per `pull`; the last has `end: true` */
   | { iterate: StatementShape & { timeout?: number } }
+  /**
+   * A reading statement that is followed, payload: one value block. → `live` with all rows, then one for each `pull` when there is another state,
+   * until it is cancelled. An `error` ends it
+   */
+  | { live: StatementShape }
+  /** What commits change in these tables, or in any. → `changed` at once, with the newest commit and no table, then one for each commit, until it is cancelled */
+  | { changes: { tables?: string[] } }
   /** The database as an ordinary SQLite file, streamed like `iterate` with raw bytes; to salvage: zeros where it cannot be read. → `bytes` */
   | { export: { salvage?: boolean } }
   /** Verifies what is stored, and SQLite's structures in it, streamed like `iterate`. → `checked` */
@@ -90,7 +97,7 @@ export type Op =
   | { part: { target: number; end: boolean } }
   /** id 0. The consumer took one chunk of `target` and wants another */
   | { pull: { target: number } }
-  /** id 0. Stops a queued request, an iterate, an export, a check or an import; a stopped request answers HUB_CANCELLED */
+  /** id 0. Stops a queued request, an iterate, a live query, changes, an export, a check or an import; a stopped request answers HUB_CANCELLED */
   | { cancel: { target: number } }
   /** → `metrics` */
   | { metrics: Record<string, never> }
@@ -125,6 +132,13 @@ export interface Bodies {
   begun: { tx: number };
   /** payload: one value block. `columns` only in the first chunk */
   chunk: { columns?: Column[]; rows: number; end: boolean };
+  /**
+   * payload: one value block, the `fresh` rows. `parts` are runs of from and count, flat: from 0 the next of the fresh rows, else one more than the
+   * place among the rows of the state before. `columns` where they are new
+   */
+  live: { commit: number; columns?: Column[]; fresh: number; parts: number[] };
+  /** payload: one value block, the ids of rows, `rows` of each table that has them. `own`: by this tab. `schema`: anything may be another */
+  changed: { commit: number; own: boolean; schema: boolean; tables: { table: string; insert: boolean; update: boolean; delete: boolean; rows?: number }[] };
   /** payload: raw bytes. `lost` of them, if it is there, could not be read and are zeros */
   bytes: { offset: number; total: number; end: boolean; lost?: number };
   /** `done` of `total` steps so far; `problems` are those found since the last */

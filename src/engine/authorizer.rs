@@ -1,10 +1,11 @@
 //! What a statement is about, as `SQLite` tells its authorizer while it prepares it: transaction control is noted for the
-//! hub to rule on, and what a shared database cannot allow is refused.
+//! hub to rule on, so are the tables that it reads and writes, and what a shared database cannot allow is refused.
 
+use super::changes::Kinds;
 use crate::error::Error;
 use crate::ffi;
 use crate::vfs::DbFile;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::rc::Rc;
 
@@ -21,18 +22,44 @@ pub enum Control {
     Savepoint,
 }
 
+/// What a statement touches, by its own words and by those of views, triggers and foreign keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    pub reads: Vec<String>,
+    pub writes: Vec<(String, Kinds)>,
+    /// It makes, alters or drops something, or has the database analyzed.
+    pub schema: bool,
+}
+
+impl Touched {
+    fn read(&mut self, table: &str) {
+        if !self.reads.iter().any(|known| known == table) {
+            self.reads.push(table.into());
+        }
+    }
+
+    fn write(&mut self, table: &str, kinds: Kinds) {
+        match self.writes.iter_mut().find(|(known, _)| known == table) {
+            Some((_, known)) => *known = known.and(kinds),
+            None => self.writes.push((table.into(), kinds)),
+        }
+    }
+}
+
 /// Shared with the connection, which resets it before each prepare.
 pub struct Authorizer {
     file: Rc<DbFile>,
     pub control: Cell<Option<Control>>,
     pub pragma: Cell<bool>,
+    /// Noted while somebody wants to know.
+    pub touched: RefCell<Option<Touched>>,
     /// While a statement runs, the only thing that attaches is `VACUUM`, its own nameless file.
     pub running: Cell<bool>,
 }
 
 impl Authorizer {
     pub fn new(file: Rc<DbFile>) -> Self {
-        Self { file, control: Cell::new(None), pragma: Cell::new(false), running: Cell::new(false) }
+        Self { file, control: Cell::new(None), pragma: Cell::new(false), touched: RefCell::new(None), running: Cell::new(false) }
     }
 
     /// Installs it; `self` must outlive the connection.
@@ -43,6 +70,7 @@ impl Authorizer {
     }
 
     fn rule(&self, action: c_int, first: &str, database: &str) -> c_int {
+        self.note(action, first);
         match action {
             ffi::SQLITE_TRANSACTION => self.control.set(Some(match first {
                 "BEGIN" => Control::Begin,
@@ -77,6 +105,31 @@ impl Authorizer {
             _ => {}
         }
         ffi::SQLITE_OK
+    }
+
+    fn note(&self, action: c_int, first: &str) {
+        let mut touched = self.touched.borrow_mut();
+        let Some(touched) = touched.as_mut() else { return };
+        match action {
+            ffi::SQLITE_READ => touched.read(first),
+            ffi::SQLITE_INSERT => touched.write(first, Kinds { insert: true, ..Kinds::default() }),
+            ffi::SQLITE_UPDATE => touched.write(first, Kinds { update: true, ..Kinds::default() }),
+            ffi::SQLITE_DELETE => touched.write(first, Kinds { delete: true, ..Kinds::default() }),
+            ffi::SQLITE_CREATE_INDEX
+            | ffi::SQLITE_CREATE_TABLE
+            | ffi::SQLITE_CREATE_TRIGGER
+            | ffi::SQLITE_CREATE_VIEW
+            | ffi::SQLITE_CREATE_VTABLE
+            | ffi::SQLITE_DROP_INDEX
+            | ffi::SQLITE_DROP_TABLE
+            | ffi::SQLITE_DROP_TRIGGER
+            | ffi::SQLITE_DROP_VIEW
+            | ffi::SQLITE_DROP_VTABLE
+            | ffi::SQLITE_ALTER_TABLE
+            | ffi::SQLITE_ANALYZE
+            | ffi::SQLITE_PRAGMA => touched.schema = true,
+            _ => {}
+        }
     }
 
     fn refuse(&self, why: &str) -> c_int {

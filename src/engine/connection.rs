@@ -1,10 +1,12 @@
 //! One connection: opened over the VFS with every setting made explicit, its statement cache, and how it runs statements.
 
-use super::authorizer::Authorizer;
+use super::authorizer::{Authorizer, Touched};
+use super::changes::{Recorder, WriteSet};
 use super::limits::{CACHE_KB, LIMITS, spilled_too_much};
 use super::pragma;
 use super::sql::Sql;
 use super::statement::{Params, Prepared, Statement};
+use super::value::ValueRef;
 use super::{Attempt, Failure};
 use crate::error::{Error, Result};
 use crate::ffi;
@@ -23,6 +25,10 @@ pub struct Connection {
     statements: Vec<(Box<str>, Rc<Statement>)>,
     db: Handle,
     authorizer: Box<Authorizer>,
+    recorder: Rc<Recorder>,
+    is_recording: bool,
+    /// Of the present schema, with their SQL, while they are needed.
+    virtual_tables: Option<Vec<(String, String)>>,
     pace: Rc<Pace>,
     foreign_keys_settable: Rc<Cell<bool>>,
     file: Rc<DbFile>,
@@ -59,6 +65,9 @@ impl Connection {
             statements: vec![],
             db: Handle(db),
             authorizer: Box::new(Authorizer::new(file.clone())),
+            recorder: Rc::default(),
+            is_recording: false,
+            virtual_tables: None,
             pace,
             foreign_keys_settable: settable,
             file,
@@ -196,6 +205,7 @@ impl Connection {
     /// # Errors
     /// A miss, or `SQLite`'s error.
     pub fn begin(&mut self) -> Attempt<()> {
+        self.recorder.rolled_back();
         self.control("BEGIN IMMEDIATE")
     }
 
@@ -205,7 +215,7 @@ impl Connection {
     /// A miss or `SQLite`'s error (deferred constraints); the transaction is then still open.
     pub fn commit(&mut self) -> Attempt<Option<CommitSeq>> {
         self.control("COMMIT")?;
-        Ok(self.file.take_published())
+        Ok(self.take_published())
     }
 
     /// Rolls back whatever is open; what was missed so far, or was to stop, is forgotten with it.
@@ -214,6 +224,9 @@ impl Connection {
             self.pace.let_go();
             // A rollback with a pending read answers an error that changes nothing: the transaction ends all the same.
             let _ = self.control("ROLLBACK");
+        }
+        if self.recorder.rolled_back() {
+            self.forget_schema();
         }
         self.file.take_misses();
     }
@@ -227,9 +240,57 @@ impl Connection {
         self.run(&prepared, &Params::default(), &mut |_| Ok(()))
     }
 
-    /// The commit that a statement outside of a transaction published, if any.
-    pub fn take_published(&self) -> Option<CommitSeq> {
-        self.file.take_published()
+    /// The commit that has just been published, if any.
+    pub fn take_published(&mut self) -> Option<CommitSeq> {
+        let published = self.file.take_published();
+        let has_another_schema = match published.filter(|_| self.is_recording) {
+            Some(seq) => self.recorder.committed(seq),
+            None => self.recorder.rolled_back(),
+        };
+        if has_another_schema {
+            self.forget_schema();
+        }
+        published
+    }
+
+    // ---- what is changed
+
+    /// Notes from now on what commits change, or does not any more; outside of transactions. It costs each row a call, so only while somebody wants to know.
+    pub fn record(&mut self, is_on: bool) {
+        if std::mem::replace(&mut self.is_recording, is_on) != is_on {
+            self.recorder.install(self.db.0, is_on);
+            // Compiled without it, a DELETE of all rows does not tell of them.
+            self.forget_schema();
+        }
+    }
+
+    /// What the commits changed that were made since this was asked last and noted.
+    pub fn take_changes(&self) -> Vec<(CommitSeq, WriteSet)> {
+        self.recorder.take()
+    }
+
+    fn forget_schema(&mut self) {
+        self.statements.clear();
+        self.virtual_tables = None;
+    }
+
+    /// The virtual tables, with the SQL that made them.
+    ///
+    /// # Errors
+    /// A miss.
+    pub(super) fn virtual_tables(&mut self) -> Attempt<&[(String, String)]> {
+        if self.virtual_tables.is_none() {
+            let sql = Sql::new("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND rootpage = 0")?;
+            let statement = self.compile(&sql, 0)?.statement.expect("it is one");
+            let mut found = vec![];
+            let text = |value: ValueRef<'_>| if let ValueRef::Text(text) = value { text.into_owned() } else { String::new() };
+            self.run(&statement, &Params::default(), &mut |row| {
+                found.push((text(row.value(0)), text(row.value(1))));
+                Ok(())
+            })?;
+            self.virtual_tables = Some(found);
+        }
+        Ok(self.virtual_tables.as_deref().unwrap_or_default())
     }
 
     // ---- statements
@@ -281,6 +342,29 @@ impl Connection {
     /// # Errors
     /// As [`prepare`](Self::prepare); offsets count from the beginning of the whole text.
     pub fn prepare_at(&mut self, sql: &Sql, from: usize) -> Attempt<Prepared> {
+        if !self.is_recording {
+            return self.compile(sql, from);
+        }
+        let (mut prepared, mut touched) = self.compile_noting(sql, from)?;
+        if let Some(statement) = prepared.statement.as_mut().and_then(Rc::get_mut) {
+            touched.schema = statement.is_vacuum || touched.schema && !statement.is_readonly();
+            // The rows of the others tell of themselves.
+            let known = if touched.writes.is_empty() { &[] } else { self.virtual_tables()? };
+            touched.writes.retain(|(table, _)| known.iter().any(|(name, _)| name == table));
+            statement.touched = (touched.schema || !touched.writes.is_empty()).then_some(touched);
+        }
+        Ok(prepared)
+    }
+
+    /// Prepares a statement, and notes what it touches.
+    pub(super) fn compile_noting(&mut self, sql: &Sql, from: usize) -> Attempt<(Prepared, Touched)> {
+        self.authorizer.touched.replace(Some(Touched::default()));
+        let prepared = self.compile(sql, from);
+        let touched = self.authorizer.touched.take().unwrap_or_default();
+        Ok((prepared?, touched))
+    }
+
+    fn compile(&mut self, sql: &Sql, from: usize) -> Attempt<Prepared> {
         let text = sql.with_nul();
         if sql.is_blank_from(from) {
             return Ok(Prepared { statement: None, end: text.len() - 1 });
@@ -329,6 +413,9 @@ impl Connection {
     pub fn start(&mut self, statement: &Statement, params: &Params<'_>) -> Attempt<()> {
         statement.reset();
         self.file.take_refusal();
+        if let Some(touched) = &statement.touched {
+            self.recorder.begins(touched);
+        }
         Ok(statement.bind(params)?)
     }
 

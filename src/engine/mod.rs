@@ -5,15 +5,18 @@
 //! can touch a block says so in its type: an [`Attempt`] may end in missed blocks, and then nothing of its result counts.
 
 mod authorizer;
+mod changes;
 mod connection;
 mod limits;
 mod pragma;
+mod reads;
 mod sql;
 mod statement;
 mod value;
 
 pub use crate::vfs::{Clock, Pace, Pacing, Suspend};
 pub use authorizer::Control;
+pub use changes::{Kinds, ReadSet, TableChange, WriteSet};
 pub use connection::Connection;
 pub use sql::{Sql, first_word};
 pub use statement::{Column, Params, Prepared, Statement};

@@ -1,6 +1,6 @@
 //! Prepared statements: binding, stepping, reading rows.
 
-use super::authorizer::Control;
+use super::authorizer::{Control, Touched};
 use super::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::ffi;
@@ -34,11 +34,13 @@ pub struct Statement {
     pub control: Option<Control>,
     pub is_pragma: bool,
     pub is_vacuum: bool,
+    /// What it touches, where that was asked for.
+    pub touched: Option<Touched>,
 }
 
 impl Statement {
     pub(super) fn new(raw: *mut ffi::sqlite3_stmt, control: Option<Control>, is_pragma: bool, is_vacuum: bool) -> Self {
-        Self { raw, control, is_pragma, is_vacuum }
+        Self { raw, control, is_pragma, is_vacuum, touched: None }
     }
 
     /// True where it writes nothing to the database.

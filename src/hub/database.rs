@@ -1,10 +1,12 @@
 //! The open database: the state that all parts of the hub share, how it moves on, and the small acts that the other files are
 //! made of (snapshots, connections, fetching, replying).
 
+use super::changes::Changes;
 use super::fiber::{Fiber, Seat, Standing, Task};
 use super::fibers::{Fibers, Next, Ticket};
 use super::hold::Hold;
 use super::lanes::{Ask, Job};
+use super::live::Lives;
 use super::outbox::{Held, Outbox};
 use super::reply::{Reply, wire_error};
 use super::session::Session;
@@ -54,6 +56,8 @@ pub struct Database {
     pub(super) read_transactions: SortedMap<TxId, ReadTransaction>,
     pub(super) streams: Vec<Stream>,
     pub(super) outbox: Outbox,
+    pub(super) changes: Changes,
+    pub(super) lives: Lives,
     pub(super) hold: Hold,
     pub(super) counters: Counters,
     pub(super) watch: Watch,
@@ -96,6 +100,8 @@ impl Database {
             read_transactions: SortedMap::default(),
             streams: vec![],
             outbox: Outbox::default(),
+            changes: Changes::default(),
+            lives: Lives::default(),
             hold: Hold::default(),
             counters: Counters::default(),
             watch,
@@ -179,6 +185,7 @@ impl Database {
         if self.end_if_finished(now) {
             return;
         }
+        self.pump_lives(now);
         self.warm();
         let is_held = self.holds_back();
         let ops = self.pager.borrow_mut().take_ops_held(is_held);
@@ -248,6 +255,7 @@ impl Database {
             Task::Step(step) => self.step_ended(step, seat, now),
             Task::Chunk(chunk) => self.chunk_ended(chunk, seat, &ticket),
             Task::Check(check) => self.sqlite_checked(check, seat, &ticket),
+            Task::Live(live) => self.live_ended(live, seat),
         }
     }
 

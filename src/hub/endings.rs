@@ -29,6 +29,8 @@ impl Database {
         self.end_streams(&closed, &|stream| stream.job.port == port);
         self.end_read_transactions(&closed, &|_, read| read.port == port);
         self.outbox.forget(port);
+        self.lives.forget(&|of, _| of == port);
+        self.changes.forget(&|of, _| of == port);
         self.sessions.remove(port);
         self.fit_cache();
     }
@@ -42,6 +44,8 @@ impl Database {
         self.fibers.stop(&cancelled, &|ticket, _| ticket.port == port && ticket.id == target);
         self.give_up_import(&cancelled, |turn| turn.port == port && turn.id == target);
         self.end_streams(&cancelled, &|stream| stream.is(port, target));
+        self.lives.forget(&|of, id| (of, id) == (port, target));
+        self.changes.forget(&|of, id| (of, id) == (port, target));
     }
 
     /// Takes every waiting request that `which` picks from wherever it waits.

@@ -5,6 +5,7 @@
 //! *Invariant.* A running fiber touches nothing of the hub's but the pager, and that only for the length of one call.
 
 use super::check::SqliteCheck;
+use super::live::LiveTask;
 use super::reads::Read;
 use super::steps::StepTask;
 use super::streams::ChunkTask;
@@ -57,6 +58,7 @@ pub enum Task {
     Step(StepTask),
     Chunk(ChunkTask),
     Check(SqliteCheck),
+    Live(LiveTask),
 }
 
 impl Task {
@@ -65,7 +67,7 @@ impl Task {
         let sql = match self {
             Task::Read(read) => read.single_sql(),
             Task::Work(work) => work.single_sql(),
-            Task::Step(_) | Task::Chunk(_) | Task::Check(_) => None,
+            Task::Step(_) | Task::Chunk(_) | Task::Check(_) | Task::Live(_) => None,
         };
         sql.is_some_and(|sql| seat.opened().is_some_and(|connection| connection.knows(sql)))
     }
@@ -75,7 +77,7 @@ impl Task {
         let failure = match self {
             Task::Read(read) => read.failure(),
             Task::Work(work) => work.failure(),
-            Task::Step(_) | Task::Chunk(_) | Task::Check(_) => None,
+            Task::Step(_) | Task::Chunk(_) | Task::Check(_) | Task::Live(_) => None,
         };
         let is_missed = matches!(failure, Some(Failure::Missed(_))) && seat.pace.can_suspend();
         if failure.is_none() || !is_missed && !is_too_long {
@@ -84,7 +86,7 @@ impl Task {
         match self {
             Task::Read(read) => read.result = None,
             Task::Work(work) => work.result = None,
-            Task::Step(_) | Task::Chunk(_) | Task::Check(_) => {}
+            Task::Step(_) | Task::Chunk(_) | Task::Check(_) | Task::Live(_) => {}
         }
         // What was missing may be a part of the schema that `SQLite` goes on without.
         if seat.opened().is_some_and(|connection| connection.has_compiled_anew()) {
@@ -101,6 +103,7 @@ impl Task {
             Task::Step(step) => step.run(seat),
             Task::Chunk(chunk) => chunk.run(seat),
             Task::Check(check) => check.run(seat),
+            Task::Live(live) => live.run(seat),
         }
     }
 }

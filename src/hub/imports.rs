@@ -106,8 +106,10 @@ impl Database {
         // What they wait for were the old database's blocks, and its fetches went with it.
         self.reads.iter_mut().chain(self.inside_reads.iter_mut().map(|(_, job)| job)).for_each(|job| job.forget_misses());
         self.turns.iter_mut().for_each(|job| job.forget_misses());
+        self.lives.forget_misses();
         if let Some(turn) = self.slot.take_import() {
             self.reply_now(turn.port, turn.id, Reply::done(0, 0));
+            self.everything_changed(turn.port);
         }
     }
 }

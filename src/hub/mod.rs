@@ -13,12 +13,14 @@
 //! - A request that is cancelled, or out of time, is stopped in the middle of its statement.
 //! - A reply that depends on a commit is held (`outbox`) until that commit is durable. Commits made meanwhile leave together; those who
 //!   write without a pause are waited for a moment (`hold`).
+//! - A query that is followed (`live`) is run once more when a commit that may change it is durable (`changes`), for all tabs at once.
 //! - A hub that is to make room for another (`handover`) begins nothing more that writes, and ends when what is under way has ended.
 //!
 //! *Invariants.* No acknowledgement before durability. What waits has a deadline. A dead tab leaves nothing behind.
 
 #![allow(clippy::vec_box, reason = "jobs go from queue to queue, and every move of a large value is code to download")]
 
+mod changes;
 mod check;
 mod database;
 mod endings;
@@ -29,6 +31,7 @@ mod handover;
 mod hold;
 mod imports;
 mod lanes;
+mod live;
 mod metrics;
 mod once;
 mod outbox;
@@ -36,6 +39,7 @@ mod pins;
 mod reads;
 mod reply;
 mod requests;
+mod rows;
 mod session;
 mod steps;
 mod storage;

@@ -74,6 +74,11 @@ impl Database {
                 let call = one_call(i.sql, i.params, payload)?;
                 self.ask((port, id, None), Ask::Iterate(call), None, i.timeout, now);
             }
+            Op::Live(l) => {
+                let call = one_call(l.sql, l.params, payload)?;
+                self.follow(port, id, call);
+            }
+            Op::Changes(c) => self.listen(port, id, c.tables.unwrap_or_default()),
             Op::Export(e) => {
                 self.ask((port, id, None), Ask::Export { salvage: e.salvage == Some(true) }, None, None, now);
             }

@@ -44,6 +44,8 @@ pub struct StepTask {
     pub history: History,
     pub step: Step,
     pub durability: Durability,
+    /// Whether somebody wants to know what it changes, if it is the first.
+    pub record: bool,
     pub result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
 }
 
@@ -63,6 +65,7 @@ impl StepTask {
         let writer = seat.connection()?;
         writer.set_durability(self.durability);
         if !self.history.begun {
+            writer.record(self.record);
             self.history.replay(writer, &pace)?;
         }
         match &mut self.step {

@@ -35,6 +35,7 @@ impl Database {
                     for held in released {
                         self.send_after(held);
                     }
+                    self.publish_changes(seq);
                     self.hold_for(&told, now);
                 }
                 Progress::Fetched => {}
@@ -61,6 +62,7 @@ impl Database {
             self.fail_write(held.port, held.id, held.write, error);
         }
         let durable = self.pager.borrow().durable();
+        self.changes.lost(durable);
         self.end_transaction(error);
         self.stop_lost_work(error, durable);
         self.end_streams(error, &|stream| stream.at > durable);
@@ -142,6 +144,7 @@ impl Database {
             stream.unreadable(first, last, error);
         }
         self.end_streams(error, &|stream| hit(&stream.job.misses));
+        self.end_lives(error, &|job| hit(&job.misses));
         if matches!(&self.slot, Slot::Transaction(open) if hit(open.misses())) {
             self.end_transaction(error);
         }

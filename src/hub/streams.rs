@@ -96,6 +96,8 @@ impl Database {
     pub(super) fn pull(&mut self, port: PortId, target: u64) {
         if let Some(stream) = self.streams.iter_mut().find(|s| s.job.port == port && s.job.id == target) {
             stream.credits += 1;
+        } else {
+            self.lives.pull(port, target);
         }
     }
 

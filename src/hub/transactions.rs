@@ -231,7 +231,8 @@ impl Database {
             Step::Commit { id, .. } => (*id, f64::INFINITY),
         };
         let ticket = Ticket { port: open.port, id, tx: Some(open.id), role: Role::Writer, at: open.base, deadline };
-        let task = StepTask { history, step, durability: open.durability, result: None };
+        let durability = open.durability;
+        let task = StepTask { history, step, durability, record: self.is_followed(), result: None };
         self.counters.writes += 1;
         let seat = self.writer_seat();
         self.start(Task::Step(task), seat, ticket);
@@ -244,6 +245,10 @@ impl Database {
         let alive = !seat.pace.is_tainted() && seat.opened().is_some_and(|connection| connection.in_transaction());
         let Some(mut open) = self.slot.take_transaction() else { return self.give_writer_back(seat) };
         let last_rowid = history.last_rowid;
+        if let Some(Ok((_, committed @ Some(_)))) = &result {
+            let changes = seat.opened().map(|connection| connection.take_changes()).unwrap_or_default();
+            self.note_changes(open.port, *committed, changes);
+        }
         open.history = Some(history);
         open.deadline = now + open.idle_ms;
         let result = match (open.ended.take(), result.expect("a step that is done has a result")) {

@@ -93,7 +93,8 @@ impl Database {
             Ticket { port: job.port, id: job.id, tx: None, role: Role::Writer, at: self.published(), deadline: job.deadline };
         let rowid = self.last_rowid_of(job.port);
         let seat = self.writer_seat();
-        self.start(Task::Work(WorkTask { job, rowid, result: None }), seat, ticket);
+        let record = self.is_followed();
+        self.start(Task::Work(WorkTask { job, rowid, record, result: None }), seat, ticket);
     }
 
     /// The writer's connection, which nobody has at the moment.
@@ -112,9 +113,12 @@ impl Database {
     }
 
     /// Takes the end of a unit of work; on a miss it keeps the turn until its blocks are there.
-    pub(super) fn work_ended(&mut self, work: WorkTask, seat: Seat) {
-        let WorkTask { mut job, rowid, result } = work;
+    pub(super) fn work_ended(&mut self, work: WorkTask, mut seat: Seat) {
+        let WorkTask { mut job, rowid, result, .. } = work;
         self.slot = Slot::Free;
+        let committed = result.as_ref().and_then(|result| result.as_ref().ok()?.1);
+        let changes = seat.opened().map(|connection| connection.take_changes()).unwrap_or_default();
+        self.note_changes(job.port, committed, changes);
         self.give_writer_back(seat);
         match result.expect("work that is done has a result") {
             Ok((reply, committed)) => {
@@ -163,6 +167,8 @@ impl Database {
 pub struct WorkTask {
     pub(super) job: Box<Job>,
     rowid: i64,
+    /// Whether somebody wants to know what it changes.
+    record: bool,
     pub result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
 }
 
@@ -201,6 +207,7 @@ impl WorkTask {
         }
         let writer: &mut Connection = seat.connection()?;
         writer.set_durability(job.durability);
+        writer.record(self.record);
         writer.set_last_insert_rowid(self.rowid);
         let done = work.run_alone(writer)?;
         self.rowid = writer.last_insert_rowid();

@@ -1,7 +1,9 @@
 //! Writing a response's header. The shapes are those of `hub-js/protocol.ts`; `tests/wire_golden` holds one of each.
 
 use super::json::Writer;
-use super::message::{Body, CheckStage, Column, LogLevel, Outcome, Persistence, Response, ResultShape, StorageState, WireError};
+use super::message::{
+    Body, Changed, CheckStage, Column, LogLevel, Outcome, Persistence, Response, ResultShape, StorageState, WireError,
+};
 
 /// Appends the header of a response.
 pub fn write_response(response: &Response, out: &mut Vec<u8>) {
@@ -57,6 +59,15 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
             w.key("rows").number(b.rows.into());
             w.key("end").boolean(b.end);
         }),
+        Body::Live(b) => w.key("live").object(|w| {
+            w.key("commit").number(b.commit);
+            if let Some(columns) = &b.columns {
+                write_columns(columns, w);
+            }
+            w.key("fresh").number(b.fresh.into());
+            w.key("parts").list(|w| b.parts.iter().for_each(|part| w.number((*part).into())));
+        }),
+        Body::Changed(b) => write_changed(b, w.key("changed")),
         Body::Bytes(b) => w.key("bytes").object(|w| {
             w.key("offset").number(b.offset);
             w.key("total").number(b.total);
@@ -96,6 +107,27 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
             w.key("message").text(&b.message);
         }),
     }
+}
+
+fn write_changed(changed: &Changed, w: &mut Writer<'_>) {
+    w.object(|w| {
+        w.key("commit").number(changed.commit);
+        w.key("own").boolean(changed.own);
+        w.key("schema").boolean(changed.schema);
+        w.key("tables").list(|w| {
+            for change in &changed.tables {
+                w.object(|w| {
+                    w.key("table").text(&change.table);
+                    w.key("insert").boolean(change.insert);
+                    w.key("update").boolean(change.update);
+                    w.key("delete").boolean(change.delete);
+                    if let Some(rows) = change.rows {
+                        w.key("rows").number(rows.into());
+                    }
+                });
+            }
+        });
+    });
 }
 
 fn storage_name(state: StorageState) -> &'static str {

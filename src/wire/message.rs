@@ -32,6 +32,8 @@ pub enum Op {
     Commit(Commit),
     Rollback(Rollback),
     Iterate(Iterate),
+    Live(Live),
+    Changes(Changes),
     Export(Export),
     Check(Check),
     Import(Import),
@@ -231,6 +233,20 @@ pub struct Pull {
     pub target: u64,
 }
 
+/// A query that is followed: each `pull` asks for one more state of it. Payload: one value block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    pub sql: String,
+    pub params: ParamsShape,
+}
+
+/// What commits change in these tables, or in any, from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<Vec<String>>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
     pub target: u64,
@@ -268,6 +284,10 @@ pub enum Body {
     Begun(Begun),
     /// Payload: one value block.
     Chunk(Chunk),
+    /// Payload: one value block, the fresh rows.
+    Live(LiveUpdate),
+    /// Payload: one value block, the rows' ids, table by table.
+    Changed(Changed),
     /// Payload: raw bytes.
     Bytes(Bytes),
     Checked(Checked),
@@ -348,6 +368,37 @@ pub struct Chunk {
     pub columns: Option<Vec<Column>>,
     pub rows: u32,
     pub end: bool,
+}
+
+/// How a live query's rows follow from those that the tab knows. `parts` are runs of `(from, count)`, flat: `from` is 0 for the next `fresh`
+/// rows, otherwise one more than the place among the known rows where the run begins. `columns` stands where they are new.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveUpdate {
+    pub commit: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<Column>>,
+    pub fresh: u32,
+    pub parts: Vec<u32>,
+}
+
+/// What one commit changed. `own`: by the tab that is told. `schema`: anything may be another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    pub commit: u64,
+    pub own: bool,
+    pub schema: bool,
+    pub tables: Vec<TableChanged>,
+}
+
+/// `rows`: how many ids of the payload are its; absent where they are too many or it has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableChanged {
+    pub table: String,
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u32>,
 }
 
 /// A run of an exported file: where it lies, the file's whole size, and how many of its bytes could not be read.

@@ -3,8 +3,9 @@
 
 use super::json::{Node, Object, Parsed, parse};
 use super::message::{
-    Batch, Begin, Cancel, Check, CheckLevel, Close, Commit, Destroy, Durability, Exec, Export, Hello, Import, Iterate, Metrics,
-    Op, ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume, Rollback, StatementShape, TransactionMode,
+    Batch, Begin, Cancel, Changes, Check, CheckLevel, Close, Commit, Destroy, Durability, Exec, Export, Hello, Import, Iterate,
+    Live, Metrics, Op, ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume, Rollback, StatementShape,
+    TransactionMode,
 };
 
 /// Reads a request.
@@ -66,6 +67,8 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
             timeout: f.option("timeout", as_short)?,
         }),
         "iterate" => Op::Iterate(Iterate { sql: f.text("sql")?, params: f.params()?, timeout: f.option("timeout", as_short)? }),
+        "live" => Op::Live(Live { sql: f.text("sql")?, params: f.params()? }),
+        "changes" => Op::Changes(Changes { tables: f.option("tables", as_names)? }),
         "begin" => Op::Begin(Begin { mode: mode(&f.text("mode")?)?, timeout: f.short("timeout")? }),
         "commit" => Op::Commit(Commit { tx: f.number("tx")?, durability: f.durability()? }),
         "rollback" => Op::Rollback(Rollback { tx: f.number("tx")? }),

@@ -1,0 +1,171 @@
+//! What a transaction changes, and what a query reads: by name of table, and by row where `SQLite` tells. The rows come from its pre-update
+//! hook, which also sees what triggers, cascades and REPLACE do, and keeps `DELETE` without a condition from being carried out unseen. Virtual
+//! tables and the schema are known from the authorizer, while a statement is prepared.
+//!
+//! *Invariant.* Nothing that is changed is left out. Too much may be named: what was written and then taken back to a savepoint.
+
+use super::authorizer::Touched;
+use crate::ffi;
+use crate::ids::CommitSeq;
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::rc::Rc;
+
+/// Row ids named of one table in one commit; of more it is only known that there were some.
+pub const ROWS_MAX: usize = 1_000;
+
+/// What happened to rows of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+}
+
+/// One table's part of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableChange {
+    pub table: String,
+    pub kinds: Kinds,
+    /// Of the rows, before and after, each once, in order. None where there are too many, or the table has none: a virtual one, or one WITHOUT ROWID.
+    pub rows: Option<Vec<i64>>,
+    pub is_virtual: bool,
+}
+
+/// What a commit changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteSet {
+    /// By name.
+    pub tables: Vec<TableChange>,
+    /// Tables, indexes, views or triggers were made, altered or dropped, or the file was rewritten: anything may be another.
+    pub schema: bool,
+}
+
+impl WriteSet {
+    fn table(&mut self, name: &str) -> &mut TableChange {
+        // Nearly always the one of the row before.
+        let at = self.tables.iter().rposition(|change| change.table == name);
+        let at = at.unwrap_or_else(|| {
+            self.tables.push(TableChange { table: name.into(), rows: Some(vec![]), ..TableChange::default() });
+            self.tables.len() - 1
+        });
+        &mut self.tables[at]
+    }
+
+    /// Whether a query that reads these may answer something else now.
+    #[must_use]
+    pub fn touches(&self, reads: &ReadSet) -> bool {
+        let hit = |change: &TableChange| match (&reads.row, &change.rows) {
+            (Some(row), Some(rows)) if change.table == row.0 => rows.binary_search(&row.1).is_ok(),
+            _ => reads.tables.contains(&change.table),
+        };
+        self.schema || reads.anything || self.tables.iter().any(hit)
+    }
+}
+
+/// What a query reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadSet {
+    pub tables: Vec<String>,
+    /// It reads what nobody can name: through a virtual table that reads others, or `SQLite`'s own tables.
+    pub anything: bool,
+    /// The only row that it depends on, where it reads one table by its key.
+    pub row: Option<(String, i64)>,
+}
+
+/// Gathers what the writer's connection changes, transaction by transaction, as long as somebody wants to know.
+#[derive(Default)]
+pub struct Recorder {
+    open: RefCell<WriteSet>,
+    committed: RefCell<Vec<(CommitSeq, WriteSet)>>,
+}
+
+impl Recorder {
+    /// Has the connection report to it, or not any more.
+    pub fn install(self: &Rc<Self>, db: *mut ffi::sqlite3, is_on: bool) {
+        let this = Rc::as_ptr(self).cast_mut().cast::<c_void>();
+        // SAFETY: the connection keeps the recorder alive and closes the database first.
+        unsafe { ffi::sqlite3_preupdate_hook(db, is_on.then_some(on_row), this) };
+    }
+
+    /// A statement is about to be run that was prepared with these.
+    pub fn begins(&self, touched: &Touched) {
+        let mut open = self.open.borrow_mut();
+        open.schema |= touched.schema;
+        for (table, kinds) in &touched.writes {
+            let change = open.table(table);
+            (change.kinds, change.rows, change.is_virtual) = (change.kinds.and(*kinds), None, true);
+        }
+    }
+
+    /// What was gathered has become a commit; whether it has another schema.
+    pub fn committed(&self, seq: CommitSeq) -> bool {
+        let mut set = self.open.take();
+        for change in &mut set.tables {
+            if let Some(rows) = &mut change.rows {
+                rows.sort_unstable();
+                rows.dedup();
+            }
+        }
+        set.tables.sort_unstable_by(|a, b| a.table.cmp(&b.table));
+        let has_another_schema = set.schema;
+        self.committed.borrow_mut().push((seq, set));
+        has_another_schema
+    }
+
+    /// Forgets what was gathered since the last commit; whether that had to do with the schema.
+    pub fn rolled_back(&self) -> bool {
+        self.open.take().schema
+    }
+
+    pub fn take(&self) -> Vec<(CommitSeq, WriteSet)> {
+        self.committed.take()
+    }
+
+    fn row(&self, table: &str, kinds: Kinds, rows: &[i64]) {
+        let mut open = self.open.borrow_mut();
+        let change = open.table(table);
+        change.kinds = change.kinds.and(kinds);
+        match &mut change.rows {
+            Some(known) if !rows.is_empty() && known.len() + rows.len() <= 2 * ROWS_MAX => {
+                known.extend_from_slice(rows);
+                if known.len() > ROWS_MAX {
+                    known.sort_unstable();
+                    known.dedup();
+                    change.rows.take_if(|known| known.len() > ROWS_MAX);
+                }
+            }
+            unknown => *unknown = None,
+        }
+    }
+}
+
+impl Kinds {
+    pub fn and(self, other: Self) -> Self {
+        Self { insert: self.insert || other.insert, update: self.update || other.update, delete: self.delete || other.delete }
+    }
+}
+
+unsafe extern "C" fn on_row(
+    this: *mut c_void,
+    _: *mut ffi::sqlite3,
+    action: c_int,
+    _: *const c_char,
+    table: *const c_char,
+    before: i64,
+    after: i64,
+) {
+    // SAFETY: `install` passed a live recorder, and SQLite passes its own connection and a C string.
+    unsafe {
+        let table = CStr::from_ptr(table).to_str().unwrap_or("?");
+        // What SQLite says of a table WITHOUT ROWID.
+        let rows: &[i64] = if (before, after) == (0, 0) { &[] } else { &[before, after] };
+        // But for an update, one of them is the other once more.
+        let kinds = Kinds {
+            insert: action == ffi::SQLITE_INSERT,
+            update: action == ffi::SQLITE_UPDATE,
+            delete: action == ffi::SQLITE_DELETE,
+        };
+        (*this.cast::<Recorder>()).row(table, kinds, if before == after { &rows[..rows.len().min(1)] } else { rows });
+    }
+}

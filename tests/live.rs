@@ -1,0 +1,388 @@
+//! Live queries and changes: what tabs are told of commits, against what is there. The real hub and the real `SQLite`, natively.
+
+mod support;
+
+use proptest::prelude::*;
+use support::{Answer, Rows, World, decode_rows, encode_values, int, text};
+use tabhub::ids::PortId;
+use tabhub::store::memory::MemoryStore;
+use tabhub::store::{Limits, StoreFailure};
+use tabhub::wire::{self, Body, Op, Value};
+
+/// A tab's side of a live query, as `hub-js/live.ts` has it.
+struct Followed {
+    port: PortId,
+    id: u64,
+    sql: String,
+    rows: Rows,
+    columns: usize,
+    /// Updates that have come.
+    updates: usize,
+    error: Option<wire::WireError>,
+}
+
+impl Followed {
+    fn begin(world: &mut World, port: PortId, sql: &str, params: &[Value]) -> Self {
+        let shape = wire::ParamsShape { count: u32::try_from(params.len()).unwrap(), names: None };
+        let id = world.send(port, Op::Live(wire::Live { sql: sql.into(), params: shape }), &encode_values(params));
+        let mut this = Self { port, id, sql: sql.into(), rows: vec![], columns: 0, updates: 0, error: None };
+        world.settle();
+        this.take(world);
+        this
+    }
+
+    /// Takes what has come, and asks for more.
+    fn take(&mut self, world: &mut World) {
+        while let Some(answer) = world.take(self.port, self.id) {
+            self.updates += 1;
+            match &answer.body {
+                Body::Live(update) => self.apply(update, &answer),
+                Body::Error(error) => self.error = Some(error.clone()),
+                other => panic!("a state, not {other:?}"),
+            }
+            world.send(self.port, Op::Pull(wire::Pull { target: self.id }), &[]);
+            world.settle();
+        }
+    }
+
+    fn apply(&mut self, update: &wire::LiveUpdate, answer: &Answer) {
+        self.columns = update.columns.as_ref().map_or(self.columns, Vec::len);
+        let mut fresh = decode_rows(&answer.payload, update.fresh as usize, self.columns).0.into_iter();
+        let mut rows = vec![];
+        for part in update.parts.chunks_exact(2) {
+            let (from, count) = (part[0] as usize, part[1] as usize);
+            match from {
+                0 => rows.extend(fresh.by_ref().take(count)),
+                from => rows.extend_from_slice(&self.rows[from - 1..from - 1 + count]),
+            }
+        }
+        assert!(fresh.next().is_none(), "{update:?}");
+        self.rows = rows;
+    }
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE item(id INTEGER PRIMARY KEY, list INTEGER, body TEXT UNIQUE, n REAL);
+    CREATE TABLE word(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+    CREATE TABLE part(id INTEGER PRIMARY KEY, item INTEGER REFERENCES item(id) ON DELETE CASCADE ON UPDATE CASCADE, q INTEGER);
+    CREATE TABLE noted(at INTEGER PRIMARY KEY, what TEXT);
+    CREATE TRIGGER note_it AFTER UPDATE OF n ON item BEGIN INSERT INTO noted(what) VALUES (new.body); END;
+    CREATE VIRTUAL TABLE found USING fts5(body);
+    CREATE TRIGGER find_it AFTER INSERT ON item BEGIN INSERT INTO found(rowid, body) VALUES (new.id, new.body); END;
+    CREATE VIEW listed AS SELECT item.id, part.q FROM item JOIN part ON part.item = item.id;";
+
+const QUERIES: [&str; 14] = [
+    "SELECT * FROM item ORDER BY id",
+    "SELECT * FROM item WHERE id = 3",
+    "SELECT body FROM item WHERE id = 5 AND list = 1",
+    "SELECT * FROM word ORDER BY k",
+    "SELECT v FROM word WHERE k = 'k2'",
+    "SELECT * FROM part ORDER BY id",
+    "SELECT count(*) FROM noted",
+    "SELECT * FROM listed ORDER BY 1, 2",
+    "SELECT rowid, body FROM found WHERE found MATCH 'b3' ORDER BY rowid",
+    "SELECT list, count(*), sum(n) FROM item GROUP BY list ORDER BY list",
+    "SELECT name FROM sqlite_schema ORDER BY name",
+    "SELECT (SELECT max(q) FROM part), (SELECT min(id) FROM item)",
+    "SELECT * FROM item WHERE body IN (SELECT what FROM noted) ORDER BY id DESC",
+    "SELECT id, body FROM item ORDER BY n DESC, id LIMIT 3",
+];
+
+/// Whatever changes a row, or more.
+fn write(kind: u8, a: u8, b: u8) -> String {
+    match kind {
+        0 | 1 => format!("INSERT OR IGNORE INTO item VALUES ({a}, {}, 'b{b}', {b})", b % 3),
+        2 => format!("REPLACE INTO item(id, list, body, n) VALUES ({a}, 1, 'b{b}', {a})"),
+        3 => format!("UPDATE item SET n = n + {b} WHERE id = {a}"),
+        4 => format!("UPDATE OR IGNORE item SET id = {a} WHERE id = {b}"),
+        5 => format!("DELETE FROM item WHERE id = {a}"),
+        6 => format!("INSERT INTO word VALUES ('k{a}', {b}) ON CONFLICT(k) DO UPDATE SET v = excluded.v"),
+        7 => format!("DELETE FROM word WHERE k = 'k{a}'"),
+        8 | 9 => format!("INSERT OR IGNORE INTO part(item, q) SELECT id, {b} FROM item WHERE id = {a}"),
+        10 => ["item", "word", "part", "noted", "found"].map(|table| format!("DELETE FROM {table}"))[usize::from(a) % 5].clone(),
+        11 => format!("INSERT INTO found(rowid, body) VALUES ({}, 'b{b} x')", 100 + u32::from(a)),
+        12 => {
+            format!("BEGIN; DELETE FROM part; SAVEPOINT s; DELETE FROM item; ROLLBACK TO s; UPDATE item SET list = {b}; COMMIT")
+        }
+        13 => format!("ALTER TABLE noted ADD COLUMN c{a}_{b} DEFAULT {b}"),
+        14 => "DROP TABLE noted; CREATE TABLE noted(at INTEGER PRIMARY KEY, what TEXT)".into(),
+        15 => "VACUUM".into(),
+        16 => format!("CREATE TABLE made_{a}_{b}(x); INSERT INTO made_{a}_{b} VALUES (1)"),
+        _ => format!("UPDATE word SET v = v || {b}"),
+    }
+}
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    Write(usize, u8, u8, u8),
+    Transaction(usize, Vec<(u8, u8, u8)>, bool),
+    Follow(usize, usize),
+    Crash,
+    Import,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let write = || (0u8..18, 0u8..8, 0u8..8);
+    prop_oneof![
+        12 => (0usize..2, write()).prop_map(|(tab, (kind, a, b))| Step::Write(tab, kind, a, b)),
+        3 => (0usize..2, prop::collection::vec(write(), 1..5), any::<bool>()).prop_map(|(tab, writes, ends_well)| Step::Transaction(tab, writes, ends_well)),
+        3 => (0usize..2, 0..QUERIES.len()).prop_map(|(tab, query)| Step::Follow(tab, query)),
+        1 => Just(Step::Crash),
+        1 => Just(Step::Import),
+    ]
+}
+
+/// Two tabs and what they follow.
+struct Story {
+    world: World,
+    tabs: [PortId; 2],
+    followed: Vec<Followed>,
+}
+
+impl Story {
+    fn new(mut world: World) -> Self {
+        let tabs = [world.tab(), world.tab()];
+        world.exec(tabs[0], SCHEMA).unwrap();
+        Self { world, tabs, followed: vec![] }
+    }
+
+    fn play(&mut self, step: &Step) {
+        match step {
+            Step::Write(tab, kind, a, b) => drop(self.world.exec(self.tabs[*tab], &write(*kind, *a, *b))),
+            Step::Transaction(tab, writes, ends_well) => self.transaction(self.tabs[*tab], writes, *ends_well),
+            Step::Follow(tab, query) => self.follow(self.tabs[*tab], QUERIES[*query]),
+            Step::Crash => {
+                self.world = std::mem::take(&mut self.world.store).into_world(self.world.stacks.is_some());
+                let old = std::mem::replace(&mut self.tabs, [self.world.tab(), self.world.tab()]);
+                for lost in std::mem::take(&mut self.followed) {
+                    let tab = usize::from(lost.port == old[1]);
+                    self.follow(self.tabs[tab], &lost.sql);
+                }
+            }
+            Step::Import => {
+                let file = self.world.export(self.tabs[0]);
+                self.world.import(self.tabs[1], &file).unwrap();
+            }
+        }
+        self.world.settle();
+    }
+
+    fn follow(&mut self, tab: PortId, sql: &str) {
+        let followed = Followed::begin(&mut self.world, tab, sql, &[]);
+        self.followed.push(followed);
+    }
+
+    fn transaction(&mut self, tab: PortId, writes: &[(u8, u8, u8)], ends_well: bool) {
+        let tx = self.world.begin(tab, wire::TransactionMode::Immediate, 5000);
+        for (kind, a, b) in writes {
+            drop(self.world.exec_in(tab, &write(*kind, *a, *b), Some(tx)));
+        }
+        if ends_well {
+            drop(self.world.commit(tab, tx));
+        } else {
+            self.world.send(tab, Op::Rollback(wire::Rollback { tx }), &[]);
+        }
+    }
+
+    /// Every live result is what the query answers now.
+    fn check(&mut self) {
+        let mut followed = std::mem::take(&mut self.followed);
+        for live in &mut followed {
+            live.take(&mut self.world);
+            match self.world.query(live.port, &live.sql) {
+                Ok(rows) => assert_eq!((&live.rows, &live.error), (&rows, &None), "{}", live.sql),
+                Err(error) => assert_eq!(live.error.as_ref().map(|e| &e.code), Some(&error.code), "{}", live.sql),
+            }
+        }
+        followed.retain(|live| live.error.is_none());
+        self.followed = followed;
+    }
+}
+
+trait IntoWorld {
+    fn into_world(self, has_fibers: bool) -> World;
+}
+
+impl IntoWorld for MemoryStore {
+    fn into_world(self, has_fibers: bool) -> World {
+        if has_fibers { World::with_fibers(self, Limits::default()) } else { World::over(self) }
+    }
+}
+
+fn cases() -> u32 {
+    std::env::var("LIVE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    // At stake: a list that shows what is not there any more, for ever.
+    #[test]
+    fn every_live_result_is_the_query_run_afresh_after_every_commit(has_fibers in any::<bool>(), steps in prop::collection::vec(step(), 1..60)) {
+        let mut story = Story::new(MemoryStore::new().into_world(has_fibers));
+        for step in &steps {
+            story.play(step);
+            story.check();
+        }
+    }
+}
+
+fn told(world: &mut World, tab: PortId, id: u64) -> Vec<(wire::Changed, Vec<i64>)> {
+    let mut all = vec![];
+    while let Some(answer) = world.take(tab, id) {
+        let Body::Changed(changed) = answer.body else { panic!("a change, not {:?}", answer.body) };
+        let count = changed.tables.iter().filter_map(|table| table.rows).sum::<u32>();
+        let rows = decode_rows(&answer.payload, count as usize, 1).0.into_iter();
+        all.push((changed, rows.map(|row| if let [Value::Integer(n)] = row[..] { n } else { panic!("{row:?}") }).collect()));
+    }
+    all
+}
+
+fn changed(table: &str, kinds: &str, rows: Option<u32>) -> wire::TableChanged {
+    let has = |kind| kinds.contains(kind);
+    wire::TableChanged { table: table.into(), insert: has('i'), update: has('u'), delete: has('d'), rows }
+}
+
+#[test]
+fn a_commit_is_told_with_its_rows_whatever_changed_them_and_whose_it_was() {
+    let mut story = Story::new(World::new());
+    let [a, b] = story.tabs;
+    let world = &mut story.world;
+    let listen =
+        |world: &mut World, tab, tables: Option<Vec<String>>| world.send(tab, Op::Changes(wire::Changes { tables }), &[]);
+    let (of_a, of_b) = (listen(world, a, None), listen(world, b, Some(vec!["part".into()])));
+    assert_eq!((told(world, a, of_a).len(), told(world, b, of_b).len()), (1, 1), "where they begin");
+
+    world
+        .exec(a, "INSERT INTO item VALUES (1, 1, 'one', 1), (2, 1, 'two', 2); INSERT INTO part VALUES (7, 1, 1), (8, 2, 1)")
+        .unwrap();
+    let [(first, rows)] = &told(world, a, of_a)[..] else { panic!() };
+    assert_eq!(first.tables, [changed("found", "i", None), changed("item", "i", Some(2)), changed("part", "i", Some(2))]);
+    assert_eq!((&rows[..], first.own, first.schema), (&[1, 2, 7, 8][..], true, false));
+    let [(other, rows)] = &told(world, b, of_b)[..] else { panic!() };
+    assert_eq!((&other.tables[..], &rows[..], other.own), (&[changed("part", "i", Some(2))][..], &[7, 8][..], false));
+    assert_eq!(first.commit, other.commit);
+
+    world.query(b, "UPDATE item SET id = 5, n = 9 WHERE id = 1").unwrap();
+    let [(second, rows)] = &told(world, a, of_a)[..] else { panic!() };
+    assert_eq!(second.tables, [changed("item", "u", Some(2)), changed("noted", "i", Some(1)), changed("part", "u", Some(1))]);
+    assert_eq!(
+        (&rows[..], second.own, second.commit > first.commit),
+        (&[1, 5, 1, 7][..], false, true),
+        "a cascade, a trigger, and both ids"
+    );
+
+    world.query(b, "DELETE FROM item").unwrap();
+    let [(third, rows)] = &told(world, a, of_a)[..] else { panic!() };
+    assert_eq!(
+        (third.tables.clone(), &rows[..]),
+        (vec![changed("item", "d", Some(2)), changed("part", "d", Some(2))], &[2, 5, 7, 8][..])
+    );
+
+    world.query(a, "UPDATE item SET n = 1").unwrap();
+    assert!(told(world, a, of_a).is_empty(), "nothing was changed");
+    world.query(a, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1001) INSERT INTO noted(what) SELECT i FROM c").unwrap();
+    assert_eq!(told(world, a, of_a)[0].0.tables, [changed("noted", "i", None)], "too many to name");
+    world.exec(a, "CREATE TABLE more(x)").unwrap();
+    assert!(told(world, a, of_a)[0].0.schema && told(world, b, of_b).iter().any(|(change, _)| change.schema));
+
+    world.send(a, Op::Cancel(wire::Cancel { target: of_a }), &[]);
+    world.exec(a, "INSERT INTO more VALUES (1)").unwrap();
+    assert!(told(world, a, of_a).is_empty());
+}
+
+// At stake: a tab that shows what a crash takes back.
+#[test]
+fn nothing_is_told_before_it_is_durable_nor_what_was_lost() {
+    let mut story = Story::new(World::new());
+    let [a, b] = story.tabs;
+    let mut live = Followed::begin(&mut story.world, b, "SELECT id FROM item ORDER BY id", &[]);
+    let world = &mut story.world;
+    let listening = world.send(b, Op::Changes(wire::Changes { tables: None }), &[]);
+    told(world, b, listening);
+    world.ask_query(a, "INSERT INTO item VALUES (1, 1, 'one', 1)", &[], None);
+    assert!(world.take(b, live.id).is_none() && told(world, b, listening).is_empty());
+    world.answer_store(Err(StoreFailure::NotApplied(tabhub::error::Error::full())));
+    world.settle();
+    assert!(world.take(b, live.id).is_none() && told(world, b, listening).is_empty(), "it was lost");
+    world.query(a, "INSERT INTO item VALUES (2, 1, 'two', 1)").unwrap();
+    live.take(world);
+    assert_eq!((live.rows, told(world, b, listening).len()), (vec![vec![int(2)]], 1));
+}
+
+#[test]
+fn the_same_query_runs_once_for_all_and_only_when_what_it_reads_was_written() {
+    let mut story = Story::new(World::new());
+    let tabs = [story.tabs[0], story.tabs[1], story.world.tab(), story.world.tab()];
+    let world = &mut story.world;
+    world.exec(tabs[0], "INSERT INTO item VALUES (1, 1, 'one', 1), (2, 2, 'two', 2)").unwrap();
+    let runs = |world: &mut World| world.metrics(tabs[0])["live_runs"];
+    let sql = "SELECT * FROM item ORDER BY id";
+    let mut all = tabs.map(|tab| Followed::begin(world, tab, sql, &[]));
+    assert_eq!(runs(world), 1);
+    world.query(tabs[1], "UPDATE item SET body = 'zwei' WHERE id = 2").unwrap();
+    for live in &mut all {
+        live.take(world);
+        assert_eq!((live.updates, &live.rows[1][2]), (2, &text("zwei")));
+    }
+    assert_eq!(runs(world), 2);
+    world.exec(tabs[0], "INSERT INTO word VALUES ('a', 1)").unwrap();
+    assert_eq!(runs(world), 2, "another table");
+
+    // One row by its key: other rows of the table do not wake it.
+    let mut one = Followed::begin(world, tabs[2], "SELECT body FROM item WHERE id = ?", &[int(1)]);
+    assert_eq!((one.rows.clone(), runs(world)), (vec![vec![text("one")]], 3));
+    for live in &all {
+        world.send(live.port, Op::Cancel(wire::Cancel { target: live.id }), &[]);
+    }
+    world.query(tabs[0], "UPDATE item SET body = 'deux' WHERE id = 2").unwrap();
+    assert_eq!(runs(world), 3);
+    world.query(tabs[0], "UPDATE item SET id = 3 WHERE id = 1").unwrap();
+    one.take(world);
+    assert_eq!((one.rows.len(), runs(world)), (0, 4));
+    world.query(tabs[0], "UPDATE item SET id = 1 WHERE id = 2").unwrap();
+    one.take(world);
+    assert_eq!(one.rows, vec![vec![text("deux")]]);
+}
+
+// At stake: a frozen tab that thaws to a thousand states, and the memory that they take.
+#[test]
+fn a_slow_tab_gets_the_latest_state_and_the_query_is_not_run_for_nobody() {
+    let mut story = Story::new(World::new());
+    let [a, b] = story.tabs;
+    let world = &mut story.world;
+    let sql = "SELECT count(*) FROM item";
+    let shape = wire::ParamsShape::default();
+    let id = world.send(b, Op::Live(wire::Live { sql: sql.into(), params: shape }), &encode_values(&[]));
+    world.settle();
+    assert!(matches!(world.take(b, id).unwrap().body, Body::Live(_)));
+    for n in 0..50 {
+        world.query(a, &format!("INSERT INTO item(body) VALUES ('{n}')")).unwrap();
+    }
+    assert!(world.take(b, id).is_none(), "it has not asked for more");
+    assert_eq!(world.metrics(a)["live_runs"], 1);
+    world.send(b, Op::Pull(wire::Pull { target: id }), &[]);
+    world.settle();
+    let answer = world.take(b, id).unwrap();
+    assert_eq!(decode_rows(&answer.payload, 1, 1).0, vec![vec![int(50)]]);
+    assert_eq!((world.take(b, id).is_none(), world.metrics(a)["live_runs"]), (true, 2));
+}
+
+#[test]
+fn what_cannot_be_followed_is_told_why() {
+    let mut story = Story::new(World::new());
+    let [a, b] = story.tabs;
+    let world = &mut story.world;
+    let code = |world: &mut World, sql: &str| Followed::begin(world, a, sql, &[]).error.map(|error| error.code);
+    assert_eq!(code(world, "SELECT * FROM nowhere").as_deref(), Some("SQLITE_ERROR"));
+    assert_eq!(code(world, "DELETE FROM item RETURNING id").as_deref(), Some("HUB_REFUSED"));
+    assert_eq!(code(world, "SELECT 1; SELECT 2").as_deref(), Some("HUB_BAD_REQUEST"));
+    assert_eq!(code(world, "SELECT ?").as_deref(), Some("HUB_BAD_REQUEST"));
+    assert_eq!(code(world, "SELECT zeroblob(40000000)").as_deref(), Some("HUB_LIMIT"));
+    let mut live = Followed::begin(world, b, "SELECT * FROM noted", &[]);
+    world.exec(a, "DROP TABLE noted").unwrap();
+    live.take(world);
+    assert_eq!(live.error.map(|error| error.code).as_deref(), Some("SQLITE_ERROR"));
+    assert_eq!(world.metrics(a)["live_queries"], 0);
+}
