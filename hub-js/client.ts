@@ -2,10 +2,12 @@
  * The database as an application sees it. Made by `open.ts`; each call is one small file beside this one. It holds no state but its
  * session: the hub is the one place that knows anything.
  */
+import { listenToChanges, type Change, type ChangeFilter } from './changes.js';
 import { checkDatabase, type CheckResult } from './check.js';
 import type { DatabaseEvents, Events } from './events.js';
 import { iterateRows } from './iterate.js';
-import { KNOWN, checkOptions, type CallOptions, type CheckOptions, type RowOptions, type TransactionOptions, type TransferOptions } from './options.js';
+import { LiveQuery } from './live.js';
+import { KNOWN, checkOptions, type CallOptions, type CheckOptions, type LiveOptions, type RowOptions, type TransactionOptions, type TransferOptions } from './options.js';
 import { Queries, checkSql } from './queries.js';
 import type { ObjectRow } from './rows.js';
 import type { Session } from './session.js';
@@ -45,6 +47,28 @@ export class Database extends Queries {
    */
   iterate<Row = ObjectRow>(sql: string, params?: Params, options?: RowOptions): AsyncGenerator<Row, void, undefined> {
     return iterateRows<Row>(this.#session, sql, params, options);
+  }
+
+  /**
+   * A query that is followed: it tells its rows now, and whenever a commit of any tab has changed them. The hub runs it once for all tabs that ask
+   * the same, only when what it reads was written, and sends what is new. Nothing is sent before somebody subscribes.
+   *
+   * @example
+   * const todos = db.live<{ id: number; title: string }>('SELECT * FROM todo WHERE done = ?', [0], { key: 'id' });
+   * const stop = todos.subscribe(rows => render(rows));
+   */
+  live<Row = ObjectRow>(sql: string, params?: Params, options?: LiveOptions): LiveQuery<Row> {
+    return new LiveQuery<Row>(this.#session, sql, params, options);
+  }
+
+  /**
+   * Tells of each commit that changes one of these tables, or any, once it is durable; what it returns ends that. Rows that were written and then
+   * taken back to a savepoint may be named too.
+   *
+   * @example const off = db.onChange({ tables: ['todo'] }, ({ tables, origin }) => { if (origin === 'another') refresh(tables) });
+   */
+  onChange(filter: ChangeFilter, callback: (change: Change) => void): () => void {
+    return listenToChanges(this.#session, filter, callback);
   }
 
   /**

@@ -17,6 +17,8 @@ export interface ExchangeOptions {
   writes: boolean;
   /** Whether several replies or parts belong to it: then no other hub can go on with it. */
   stream?: boolean | undefined;
+  /** Whether its next reply may be long in coming: then no time is too long, and only the session's end ends it. */
+  isPatient?: boolean | undefined;
   /** The connection that its transaction lives on: nobody else can carry it out. */
   link?: Link | undefined;
   sql?: string | undefined;
@@ -169,5 +171,5 @@ export function expect<K extends keyof Bodies>(kind: K, { body }: Reply, { what,
 /** Whether more replies follow this one. */
 function goesOn(body: Body): boolean {
   const part = 'chunk' in body ? body.chunk : 'bytes' in body ? body.bytes : 'checked' in body ? body.checked : undefined;
-  return part ? !part.end : 'more' in body;
+  return part ? !part.end : 'more' in body || 'live' in body || 'changed' in body;
 }

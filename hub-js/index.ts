@@ -4,12 +4,16 @@ import type { Database } from './client.js';
 import { deleteDatabase as deleteIn, openDatabase } from './open.js';
 import type { OpenOptions } from './options.js';
 
+export type { Change, ChangeFilter, ChangeKind, TableChange } from './changes.js';
 export type { CheckResult } from './check.js';
 export type { Database } from './client.js';
 export { HubError, type HubErrorCode, type Outcome } from './errors.js';
 export type { DatabaseEvents } from './events.js';
+export type { Difference } from './difference.js';
+export type { LiveObserver, LiveQuery, Unsubscribe } from './live.js';
+export type { Migration } from './migrations.js';
 export type {
-  BigIntMode, CallOptions, CheckLevel, CheckOptions, CheckProgress, Durability, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
+  BigIntMode, CallOptions, CheckLevel, CheckOptions, CheckProgress, Durability, LiveOptions, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
 } from './options.js';
 export type { StorageState } from './protocol.js';
 export type { BatchStatement } from './queries.js';

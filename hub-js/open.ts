@@ -2,6 +2,7 @@
 import { Database } from './client.js';
 import type { Environment } from './environment.js';
 import { HubError, reason } from './errors.js';
+import { migrate } from './migrations.js';
 import { Events } from './events.js';
 import { KNOWN, checkOptions, type OpenOptions } from './options.js';
 import { Session, type SessionOptions } from './session.js';
@@ -9,11 +10,18 @@ import { isWellFormed } from './values.js';
 
 /** `defaultWorkerUrl` is `hub.js` beside the client's own script; null where a script cannot know its own URL. */
 export async function openDatabase(env: Environment, defaultWorkerUrl: string | null, name: string, options?: OpenOptions): Promise<Database> {
-  const { sessionOptions, onLog, onOutdated } = checkOpen(env, defaultWorkerUrl, name, options, 'open');
+  const { sessionOptions, migrations, onLog, onOutdated } = checkOpen(env, defaultWorkerUrl, name, options, 'open');
   const events = new Events();
   if (onLog) events.on('log', onLog);
   if (onOutdated) events.on('outdated', onOutdated);
-  return new Database(name, await Session.open(env, sessionOptions, events), events);
+  const db = new Database(name, await Session.open(env, sessionOptions, events), events);
+  try {
+    if (migrations) await migrate(db, migrations);
+    return db;
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
 }
 
 /** See `deleteDatabase` in `index.ts`. */
@@ -36,7 +44,7 @@ function checkOpen(env: Environment, defaultWorkerUrl: string | null, name: stri
   if (typeof name !== 'string' || name === '' || !isWellFormed(name)) {
     throw new HubError('HUB_BAD_REQUEST', `${caller}: the name of the database must be a string, not empty and well-formed`);
   }
-  const { mode = 'auto', persistence = 'required', durability = 'strict', cacheBytes, cacheBlocks, workerUrl, wasmUrl, onLog, onOutdated } = checkOptions(options, KNOWN.open, caller);
+  const { mode = 'auto', persistence = 'required', durability = 'strict', cacheBytes, cacheBlocks, migrations, workerUrl, wasmUrl, onLog, onOutdated } = checkOptions(options, KNOWN.open, caller);
   if (cacheBytes !== undefined && cacheBlocks !== undefined) {
     throw new HubError('HUB_BAD_OPTION', `${caller}: give one of 'cacheBytes' and 'cacheBlocks', not both`);
   }
@@ -46,7 +54,7 @@ function checkOpen(env: Environment, defaultWorkerUrl: string | null, name: stri
   if (wasmUrl !== undefined) url.searchParams.set('wasm', resolve(wasmUrl, 'wasmUrl', env, caller).href);
   const cache = { ...cacheBytes !== undefined && { cache_bytes: cacheBytes }, ...cacheBlocks !== undefined && { cache_blocks: cacheBlocks } };
   const sessionOptions: SessionOptions = { database: name, url: url.href, mode, persistence, durability, cache };
-  return { sessionOptions, onLog, onOutdated };
+  return { sessionOptions, migrations, onLog, onOutdated };
 }
 
 function resolve(url: string | URL, option: string, env: Environment, caller: string): URL {

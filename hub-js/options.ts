@@ -2,6 +2,7 @@
  * Options: their types, and the checks that turn a misspelt or unfit one into `HUB_BAD_OPTION`. Called by every public call before
  * anything is sent. It never fills in a default that the caller could have misspelt: unknown keys are refused.
  */
+import { checkMigrations, type Migration } from './migrations.js';
 import { HubError } from './errors.js';
 import type { BigIntMode } from './codec.js';
 import type { Bodies, CheckLevel, Durability, TransactionMode } from './protocol.js';
@@ -30,6 +31,8 @@ export interface OpenOptions {
   cacheBytes?: number;
   /** The same in blocks (SQLite pages): 64 or more. Give one of the two. */
   cacheBlocks?: number;
+  /** What the database must go through to have the schema that this page wants; each step once, whichever tab comes first. See `PRAGMA user_version`. */
+  migrations?: readonly Migration[];
   /** Where `hub.js` is served, same origin. Default: beside the client script. */
   workerUrl?: string | URL;
   /** Where `hub.wasm` is served. Default: beside `hub.js`. */
@@ -60,6 +63,13 @@ export interface RowOptions extends CallOptions {
   rowMode?: 'object' | 'array';
   /** `auto` (default): bigint only where a number would be wrong. `number`: always number, rounded. `bigint`: every integer. */
   bigint?: BigIntMode;
+}
+
+export interface LiveOptions extends Pick<RowOptions, 'rowMode' | 'bigint'> {
+  /** The column, or columns, that tell rows apart: then `onDiff` can say that one was updated. */
+  key?: string | readonly string[];
+  /** The least time in ms between two states. Default 0; in a page that nobody sees at least 1000. */
+  throttle?: number;
 }
 
 export interface QueryOptions extends RowOptions, WriteOptions {}
@@ -105,6 +115,7 @@ const wholeBetween = (least: number, most: number): Check => value =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : `must be a whole number from ${least} to ${most}`;
 const millisecondsUpTo = (most: number): Check => value =>
   typeof value === 'number' && value > 0 && value <= most ? undefined : `must be milliseconds, above 0 and at most ${most}`;
+const aKey: Check = value => [value].flat().length > 0 && [value].flat().every(column => typeof column === 'string') ? undefined : 'must be the name of a column, or a list of them';
 const aSignal: Check = value =>
   typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value ? undefined : 'must be an AbortSignal';
 
@@ -122,12 +133,13 @@ const row = { ...call, rowMode: oneOf('object', 'array'), bigint: oneOf('auto', 
 export const KNOWN = {
   open: {
     mode: oneOf('auto', 'shared', 'leader'), persistence: oneOf('required', 'preferred'), durability, cacheBytes: wholeBetween(2 ** 20, 2 ** 30), cacheBlocks: wholeBetween(64, 2 ** 20),
-    workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction, onOutdated: aFunction,
+    migrations: checkMigrations, workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction, onOutdated: aFunction,
   },
   call,
   write: { ...call, durability },
   rows: row,
   query: { ...row, durability },
+  live: { rowMode: row.rowMode, bigint: row.bigint, key: aKey, throttle: milliseconds },
   transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: idleMilliseconds, signal: aSignal, durability, retries: wholeBetween(0, 1_000) },
   transfer,
   check: { level: oneOf('quick', 'full'), ...transfer },

@@ -99,6 +99,20 @@ export class Session {
     return { ...this.#status as Status };
   }
 
+  /** Whether it has ended, and no hub is looked for any more. */
+  get isOver(): boolean {
+    return this.#over !== undefined;
+  }
+
+  get isVisible(): boolean {
+    return this.#env.page.isVisible;
+  }
+
+  /** Calls back after `ms`; the answer cancels. */
+  timer(ms: number, callback: () => void): () => void {
+    return this.#env.timer(ms, callback);
+  }
+
   /**
    * Sends a request whose replies are a stream; while there is no hub, it waits for one. Throws when the session is over, the signal has
    * been aborted already, or the request belongs to a transaction that is gone with its hub.
@@ -107,7 +121,7 @@ export class Session {
     if (this.#over) throw seenBy(options, this.#over, 'not-applied');
     if (options.link && !(this.#ready && options.link === this.#link)) throw transactionLost(options);
     if (options.signal?.aborted) throw cancelled(options);
-    const timeout = options.timeout ?? (this.#env.locks ? undefined : LOCKLESS_TIMEOUT_MS);
+    const timeout = options.timeout ?? (this.#env.locks || options.isPatient ? undefined : LOCKLESS_TIMEOUT_MS);
     const exchange = this.#outstanding.add(op, parts, { ...options, timeout }, this.#line);
     if (this.#ready && this.#link) this.#outstanding.send(exchange.id, this.#link);
     return exchange;

@@ -20,22 +20,16 @@ const list = new TaskList($('#tasks'), {
   remove: id => write(() => tasks.remove(id)),
 });
 
-// ── What other tabs do. Live queries will replace this block; until then each tab tells the others that it wrote, and each reads again.
-const changes = new BroadcastChannel('tasks.db');
-changes.onmessage = guarded(({ data }) => data.race ? race(data.race) : refresh());
-document.onvisibilitychange = guarded(() => document.hidden || refresh());
+// Whatever any tab has changed, this one too, is read again.
+tasks.db.onChange({}, guarded(refresh));
+/** All tabs are to count at the same time. */
+const races = new BroadcastChannel('tasks.db');
+races.onmessage = guarded(({ data }) => race(data));
 
 async function write(action) {
   clearError();
   await action().catch(showError);
-  await announce().catch(showError);
 }
-
-function announce() {
-  changes.postMessage({});
-  return refresh();
-}
-// ──
 
 let reading = null;
 let again = false;
@@ -96,10 +90,7 @@ async function burst() {
 async function race(steps) {
   $('#race').disabled = true;
   try {
-    for (let i = 0; i < steps; i++) {
-      await tasks.step();
-      if (i % 10 === 9) await announce();
-    }
+    for (let i = 0; i < steps; i++) await tasks.step();
   } finally {
     $('#race').disabled = false;
   }
@@ -119,6 +110,6 @@ $('#more').onclick = guarded(() => { view.limit += 5 * PAGE; return refresh(); }
 $('#clear').onclick = () => write(() => tasks.removeDone());
 $('#burst').onclick = () => write(burst);
 $('#step').onclick = () => write(() => tasks.step());
-$('#race').onclick = guarded(() => { changes.postMessage({ race: 50 }); return race(50); });
+$('#race').onclick = guarded(() => { races.postMessage(50); return race(50); });
 
 await refresh().catch(showError);

@@ -1,5 +1,4 @@
 import { open } from '/dist/tabhub.js';
-import { announcer } from './shared/announcer.js';
 import { sqlTable } from '../workloads/sql-table.js';
 
 export default {
@@ -15,25 +14,21 @@ export default {
   isolated: false,
   tabs: true,
   download: ['../../dist/tabhub.js', '../../dist/hub.js', '../../dist/hub.wasm'],
-  open: async (name, { durability, watch: isWatched }) => {
+  open: async (name, { durability }) => {
     const db = await open(name, { durability });
-    // Until there are live queries, a page tells its others by itself: after the ack every tab reads what was written.
-    const { watch, announce, close } = announcer(name, isWatched);
     return {
       ...sqlTable({
         exec: (sql) => db.exec(sql),
-        run: async (sql, params) => announce(await db.run(sql, params)),
+        run: (sql, params) => db.run(sql, params),
         batch: (statements) => db.batch(statements),
         all: (sql, params) => db.all(sql, params),
-        watch,
-        async close() {
-          close();
-          await db.close();
-        },
+        watch: (callback) => db.onChange({ tables: ['item'] }, callback),
+        close: () => db.close(),
       }),
       // For what is measured of tabhub alone.
       exec: (sql) => db.exec(sql),
       metrics: () => db.metrics(),
+      live: (sql, params) => db.live(sql, params),
     };
   },
 };

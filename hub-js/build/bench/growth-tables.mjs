@@ -3,11 +3,9 @@ import { short } from '../isolation/report.mjs';
 import { TABHUB } from './goals.mjs';
 import { table } from './markdown-table.mjs';
 
-const LIVE_QUERIES = 'Live queries, from 1 to 1,000: there are none yet (issue F).';
-
 export function growth(figures, results) {
   const series = [...new Set(figures.map(({ series }) => series))];
-  return [...series.map((name) => oneSeries(name, figures.filter(({ series }) => series === name), results)), LIVE_QUERIES];
+  return series.map((name) => oneSeries(name, figures.filter(({ series }) => series === name), results));
 }
 
 function oneSeries(name, figures, results) {

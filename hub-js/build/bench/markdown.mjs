@@ -17,7 +17,7 @@ const HEAD = {
   "E": 'point reads by key, 10,000 rows of 100 B',
   "F": 'reading many rows',
   "G": 'cold open of 100 MB in a browser that has just started',
-  "H": 'a commit in one tab is read in another; raw IndexedDB and tabhub, which has no live queries yet, tell of it over BroadcastChannel after the ack',
+  "H": 'a commit in one tab is read in another; raw IndexedDB tells of it over BroadcastChannel after the ack, tabhub by onChange',
   "I": 'point reads in one tab beside a query of 3 s in another',
   "J": 'download',
   "K": 'the browser is killed (SIGKILL) after the last ack; a table that cannot be read any more has lost all rows',

@@ -5,6 +5,7 @@ const TABS = [1, 2, 4, 8, 16];
 const TABLES = [1, 100, 1_000, 10_000];
 const SIZES_MB = [1, 10, 100];
 const LARGE_MB = 1_000;
+const QUERIES = [1, 10, 100, 1_000];
 const FILL = { bytes: 1_000, part: 4_000 };
 const ROWS_PER_MB = 1_000;
 const EACH_MS = 800;
@@ -34,6 +35,7 @@ export default {
     ...TABS.flatMap(TAB_FIGURES),
     ...TABLES.flatMap(ROW_FIGURES('tables')),
     ...[...SIZES_MB, LARGE_MB].flatMap(ROW_FIGURES('MB')),
+    ...QUERIES.map((count) => figure('live queries', count, 'told', 'from a write to what the query tells that it concerns', 'ms', 'less')),
   ],
   // Its figures stand beside one another, not beside a peer's.
   rounds_max: 1,
@@ -42,6 +44,7 @@ export default {
   async measure(run) {
     const sizes = run.options.large ? [...SIZES_MB, LARGE_MB] : SIZES_MB;
     const figures = await ofTabs(run);
+    await ofQueries(run, figures);
     for (const count of TABLES) {
       const make = (table) => table.call('growth', 'createTables', count);
       await ofDatabase(run, figures, `tables-${count}`, { rows: ROWS_PER_MB, make });
@@ -69,6 +72,16 @@ async function ofTabs(run) {
   }
   await Promise.all(tables.map(({ tab }) => tab.close()));
   return figures;
+}
+
+/** Each follows one row; the writes concern the first. */
+async function ofQueries(run, figures) {
+  for (const count of QUERIES) {
+    const table = await run.open({ place: `live-${count}` });
+    await table.call('points', 'fill', { rows: ROWS_PER_MB, bytes: BYTES });
+    figures[`L.live queries-${count}.told`] = await table.call('growth', 'followed', { count, bytes: BYTES, ms: EACH_MS });
+    await table.tab.close();
+  }
 }
 
 async function ofDatabase(run, figures, place, { rows, make = () => {} }) {
