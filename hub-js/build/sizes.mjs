@@ -8,15 +8,15 @@ import { BuildError, DIST } from './tools.mjs';
 
 /** Budgets in KB of 1,000 bytes, after gzip -9. */
 const FILES = [
-  { name: 'tabhub.js', gzip_kb_max: 19 },
-  { name: 'tabhub.global.js', gzip_kb_max: 19 },
+  { name: 'tabhub.js', gzip_kb_max: 21 },
+  { name: 'tabhub.global.js', gzip_kb_max: 21 },
   { name: 'hub.js', gzip_kb_max: 25 },
-  { name: 'hub.wasm', gzip_kb_max: 455 },
+  { name: 'hub.wasm', gzip_kb_max: 468 },
 ];
 
 /** What a page downloads in all, in KB after brotli. */
 const ALL_IN = ['tabhub.js', 'hub.js', 'hub.wasm'];
-const ALL_IN_KB_MAX = 412;
+const ALL_IN_KB_MAX = 426;
 
 export function checkSizes() {
   const rows = FILES.map(({ name, gzip_kb_max }) => {

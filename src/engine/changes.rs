@@ -7,6 +7,7 @@
 use super::authorizer::Touched;
 use crate::ffi;
 use crate::ids::CommitSeq;
+use crate::sorted::SortedMap;
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::rc::Rc;
@@ -27,8 +28,8 @@ pub struct Kinds {
 pub struct TableChange {
     pub table: String,
     pub kinds: Kinds,
-    /// Of the rows, before and after, each once, in order. None where there are too many, or the table has none: a virtual one, or one WITHOUT ROWID.
-    pub rows: Option<Vec<i64>>,
+    /// The rows' ids, before and after. None where there are too many, or the table has none: a virtual one, or one WITHOUT ROWID.
+    pub rows: Option<SortedMap<i64, ()>>,
     pub is_virtual: bool,
 }
 
@@ -43,11 +44,10 @@ pub struct WriteSet {
 
 impl WriteSet {
     fn table(&mut self, name: &str) -> &mut TableChange {
-        // Nearly always the one of the row before.
-        let at = self.tables.iter().rposition(|change| change.table == name);
-        let at = at.unwrap_or_else(|| {
-            self.tables.push(TableChange { table: name.into(), rows: Some(vec![]), ..TableChange::default() });
-            self.tables.len() - 1
+        let at = self.tables.binary_search_by(|change| (*change.table).cmp(name)).unwrap_or_else(|at| {
+            let rows = Some(SortedMap::default());
+            self.tables.insert(at, TableChange { table: name.into(), rows, ..TableChange::default() });
+            at
         });
         &mut self.tables[at]
     }
@@ -56,7 +56,7 @@ impl WriteSet {
     #[must_use]
     pub fn touches(&self, reads: &ReadSet) -> bool {
         let hit = |change: &TableChange| match (&reads.row, &change.rows) {
-            (Some(row), Some(rows)) if change.table == row.0 => rows.binary_search(&row.1).is_ok(),
+            (Some(row), Some(rows)) if change.table == row.0 => rows.contains_key(row.1),
             _ => reads.tables.contains(&change.table),
         };
         self.schema || reads.anything || self.tables.iter().any(hit)
@@ -100,14 +100,7 @@ impl Recorder {
 
     /// What was gathered has become a commit; whether it has another schema.
     pub fn committed(&self, seq: CommitSeq) -> bool {
-        let mut set = self.open.take();
-        for change in &mut set.tables {
-            if let Some(rows) = &mut change.rows {
-                rows.sort_unstable();
-                rows.dedup();
-            }
-        }
-        set.tables.sort_unstable_by(|a, b| a.table.cmp(&b.table));
+        let set = self.open.take();
         let has_another_schema = set.schema;
         self.committed.borrow_mut().push((seq, set));
         has_another_schema
@@ -127,14 +120,7 @@ impl Recorder {
         let change = open.table(table);
         change.kinds = change.kinds.and(kinds);
         match &mut change.rows {
-            Some(known) if !rows.is_empty() && known.len() + rows.len() <= 2 * ROWS_MAX => {
-                known.extend_from_slice(rows);
-                if known.len() > ROWS_MAX {
-                    known.sort_unstable();
-                    known.dedup();
-                    change.rows.take_if(|known| known.len() > ROWS_MAX);
-                }
-            }
+            Some(known) if !rows.is_empty() && known.len() < ROWS_MAX => rows.iter().for_each(|row| known.insert(*row, ())),
             unknown => *unknown = None,
         }
     }

@@ -113,7 +113,7 @@ fn message(pending: &Pending, tables: &[&TableChange], is_schema: bool, to: Port
     let mut shapes = vec![];
     for change in tables {
         if let Some(rows) = &change.rows {
-            rows.iter().for_each(|row| writer.integer(*row));
+            rows.keys().for_each(|row| writer.integer(row));
         }
         let rows = change.rows.as_ref().map(|rows| u32::try_from(rows.len()).expect("they are counted"));
         let kinds = change.kinds;

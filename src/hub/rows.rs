@@ -76,20 +76,12 @@ pub fn difference<'a>(old: &[StoredRow], new: &'a [StoredRow]) -> (Vec<u32>, Vec
     let (old_rest, new_rest) = (&old[same_start..], &new[same_start..]);
     let same_end = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
     let (old_middle, new_middle) = (&old_rest[..old_rest.len() - same_end], &new_rest[..new_rest.len() - same_end]);
-    let mut places: Vec<(u64, usize)> = old_middle.iter().enumerate().map(|(at, row)| (checksum(&row.0), at)).collect();
-    places.sort_unstable();
-    let mut is_used = vec![false; old_middle.len()];
+    let mut left = Places::of(old_middle);
     let (mut parts, mut fresh) = (Parts::default(), vec![]);
     parts.push(1, same_start);
     for row in new_middle {
-        let hash = checksum(&row.0);
-        let first = places.partition_point(|(known, _)| *known < hash);
-        let equal = places[first..].iter().take_while(|(known, _)| *known == hash).map(|(_, at)| *at);
-        match equal.into_iter().find(|at| !is_used[*at] && old_middle[*at] == *row) {
-            Some(at) => {
-                is_used[at] = true;
-                parts.push(same_start + at + 1, 1);
-            }
+        match left.take(old_middle, row) {
+            Some(at) => parts.push(same_start + at + 1, 1),
             None => {
                 fresh.push(row);
                 parts.push(0, 1);
@@ -98,6 +90,50 @@ pub fn difference<'a>(old: &[StoredRow], new: &'a [StoredRow]) -> (Vec<u32>, Vec
     }
     parts.push(old.len() - same_end + 1, same_end);
     (parts.0, fresh)
+}
+
+/// Where each row of a list stands, until it is taken: chains of places, by what their rows hash to.
+struct Places {
+    heads: Vec<u32>,
+    /// What comes behind a place in its chain.
+    next: Vec<u32>,
+}
+
+impl Places {
+    const NONE: u32 = u32::MAX;
+
+    fn of(rows: &[StoredRow]) -> Self {
+        let mut places = Self { heads: vec![Self::NONE; rows.len().next_power_of_two()], next: vec![Self::NONE; rows.len()] };
+        // The first of equal ones comes to stand in front.
+        for (at, row) in rows.iter().enumerate().rev() {
+            let head = places.head_of(row);
+            places.next[at] = std::mem::replace(&mut places.heads[head], u32::try_from(at).unwrap_or(Self::NONE));
+        }
+        places
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "what is cut off is masked anyway")]
+    fn head_of(&self, row: &StoredRow) -> usize {
+        checksum(&row.0) as usize & (self.heads.len() - 1)
+    }
+
+    /// The first place of an equal row.
+    fn take(&mut self, rows: &[StoredRow], row: &StoredRow) -> Option<usize> {
+        let head = self.head_of(row);
+        let (mut before, mut at) = (None, self.heads[head]);
+        while at != Self::NONE {
+            let next = self.next[at as usize];
+            if rows[at as usize] == *row {
+                match before {
+                    Some(before) => self.next[before] = next,
+                    None => self.heads[head] = next,
+                }
+                return Some(at as usize);
+            }
+            (before, at) = (Some(at as usize), next);
+        }
+        None
+    }
 }
 
 /// Runs, each put to the one before where it goes on from there.
