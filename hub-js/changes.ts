@@ -60,6 +60,8 @@ export function listenToChanges(session: Session, filter: ChangeFilter, callback
     for (let isFirst = true; !isOver; isFirst = false) {
       const reply = await exchange.next();
       take({ answer: expect('changed', reply, about), payload: reply.payload }, isFirst);
+      // The hub tells a tab that takes nothing, as a frozen one, of no more than a few hundred commits.
+      if (!isFirst) exchange.pull();
     }
   };
   const follow = async (): Promise<void> => {

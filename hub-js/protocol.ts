@@ -85,7 +85,7 @@ export type Op =
    * until it is cancelled. An `error` ends it
    */
   | { live: StatementShape }
-  /** What commits change in these tables, or in any. → `changed` at once, with the newest commit and no table, then one for each commit, until it is cancelled */
+  /** What commits change in these tables, or in any. → `changed` at once, with the newest commit and no table, then one for each commit, until it is cancelled. Each but the first is to be answered by a `pull`: beyond 256 that are not, one tells of all that came after */
   | { changes: { tables?: string[] } }
   /** The database as an ordinary SQLite file, streamed like `iterate` with raw bytes; to salvage: zeros where it cannot be read. → `bytes` */
   | { export: { salvage?: boolean } }

@@ -292,6 +292,26 @@ fn a_commit_is_told_with_its_rows_whatever_changed_them_and_whose_it_was() {
     assert!(told(world, a, of_a).is_empty());
 }
 
+// At stake: a frozen tab for which messages pile up without an end.
+#[test]
+fn a_tab_that_takes_nothing_is_told_once_that_there_was_more() {
+    let mut story = Story::new(World::new());
+    let [a, b] = story.tabs;
+    let world = &mut story.world;
+    let id = world.send(b, Op::Changes(wire::Changes { tables: None }), &[]);
+    for n in 0..300 {
+        world.query(a, &format!("INSERT INTO noted(what) VALUES ({n})")).unwrap();
+    }
+    let all = told(world, b, id);
+    assert_eq!((all.len(), all.iter().any(|(change, _)| change.schema)), (1 + 256, false));
+    world.send(b, Op::Pull(wire::Pull { target: id }), &[]);
+    let [(last, _)] = &told(world, b, id)[..] else { panic!() };
+    assert!(last.schema && last.commit > all[256].0.commit);
+    world.send(b, Op::Pull(wire::Pull { target: id }), &[]);
+    world.query(a, "INSERT INTO noted(what) VALUES ('more')").unwrap();
+    assert_eq!(told(world, b, id)[0].0.tables, [changed("noted", "i", Some(1))]);
+}
+
 // At stake: a tab that shows what a crash takes back.
 #[test]
 fn nothing_is_told_before_it_is_durable_nor_what_was_lost() {

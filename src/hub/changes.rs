@@ -7,11 +7,17 @@ use crate::ids::{CommitSeq, PortId};
 use crate::wire;
 use std::collections::VecDeque;
 
+/// Commits that a tab is told of before it has taken any: one that takes none, as a frozen one, is told once, later, that there were more.
+const CREDITS: u32 = 256;
+
 /// A tab that listens, and to which tables: all, if none is named.
 struct Listener {
     port: PortId,
     id: u64,
     tables: Vec<String>,
+    credits: u32,
+    /// It has missed some.
+    lags: bool,
 }
 
 /// A commit that is not durable yet. None: nobody knows what it changed.
@@ -40,13 +46,11 @@ impl Changes {
 
 impl Database {
     pub(super) fn listen(&mut self, port: PortId, id: u64, tables: Vec<String>) {
-        self.changes.listeners.push(Listener { port, id, tables });
+        self.changes.listeners.push(Listener { port, id, tables, credits: CREDITS, lags: false });
         // From this commit on.
         let commit = self.newest_commit().0;
-        let body = wire::Body::Changed(wire::Changed { commit, ..wire::Changed::default() });
-        let mut payload = vec![];
-        wire::RowsWriter::new().write_to(&mut payload);
-        self.reply_now(port, id, Reply { body, payload });
+        let nothing = wire::Changed { commit, ..wire::Changed::default() };
+        self.reply_now(port, id, changed(nothing, &wire::RowsWriter::new()));
     }
 
     /// Whether anybody wants to know what commits change.
@@ -81,14 +85,35 @@ impl Database {
         self.tell_listeners(&Pending { seq, port, set: None });
     }
 
+    /// A tab has taken what it was told of one commit.
+    pub(super) fn change_taken(&mut self, port: PortId, id: u64) {
+        let mut listeners = self.changes.listeners.iter_mut();
+        let Some(listener) = listeners.find(|listener| (listener.port, listener.id) == (port, id)) else { return };
+        listener.credits += 1;
+        if std::mem::take(&mut listener.lags) {
+            listener.credits -= 1;
+            let commit = self.newest_commit().0;
+            self.reply_now(
+                port,
+                id,
+                changed(wire::Changed { commit, schema: true, ..wire::Changed::default() }, &wire::RowsWriter::new()),
+            );
+        }
+    }
+
     fn tell_listeners(&mut self, pending: &Pending) {
         let tables = pending.set.as_ref().map_or(vec![], |set| seen_tables(set));
         let is_schema = pending.set.as_ref().is_none_or(|set| set.schema);
         let mut told = vec![];
-        for listener in &self.changes.listeners {
+        for listener in &mut self.changes.listeners {
             let wanted = |change: &&TableChange| listener.tables.is_empty() || listener.tables.contains(&change.table);
             let tables: Vec<_> = tables.iter().copied().filter(wanted).collect();
-            if is_schema || !tables.is_empty() {
+            if !is_schema && tables.is_empty() {
+                continue;
+            }
+            listener.lags |= listener.credits == 0;
+            if !listener.lags {
+                listener.credits -= 1;
                 told.push((listener.port, listener.id, message(pending, &tables, is_schema, listener.port)));
             }
         }
@@ -125,8 +150,11 @@ fn message(pending: &Pending, tables: &[&TableChange], is_schema: bool, to: Port
             rows,
         });
     }
+    changed(wire::Changed { commit: pending.seq.0, own: pending.port == to, schema: is_schema, tables: shapes }, &writer)
+}
+
+fn changed(changed: wire::Changed, rows: &wire::RowsWriter) -> Reply {
     let mut payload = vec![];
-    writer.write_to(&mut payload);
-    let body = wire::Changed { commit: pending.seq.0, own: pending.port == to, schema: is_schema, tables: shapes };
-    Reply { body: wire::Body::Changed(body), payload }
+    rows.write_to(&mut payload);
+    Reply { body: wire::Body::Changed(changed), payload }
 }

@@ -25,14 +25,18 @@ const NOBODY: PortId = PortId(u32::MAX);
 const AT_ONCE_MAX: usize = 4;
 /// A query that takes longer is given up, ms.
 const RUN_MS: f64 = 30_000.0;
-/// Bytes of one result, which the hub keeps.
+/// Bytes of one result, which the hub keeps, and of all.
 const RESULT_BYTES_MAX: usize = 32 << 20;
+const RESULTS_BYTES_MAX: usize = 128 << 20;
 
 /// A query and who follows it.
 pub struct Live {
     id: u64,
     call: Call,
     reads: ReadSet,
+    /// Whether these are of the present schema, and which that is.
+    knows_reads: bool,
+    schema: u64,
     /// The newest result that is known.
     result: Option<Rc<Snapshot>>,
     /// It is to be run at this commit, or a later one.
@@ -57,6 +61,7 @@ struct Snapshot {
     at: CommitSeq,
     columns: Vec<wire::Column>,
     rows: Vec<StoredRow>,
+    bytes: usize,
 }
 
 impl Live {
@@ -71,6 +76,8 @@ impl Live {
 pub struct Lives {
     all: Vec<Live>,
     last_id: u64,
+    /// Something has happened since they were looked at that may let one of them go on.
+    is_stirred: bool,
     /// Runs, results that differed, and messages, for `metrics`.
     pub runs: u64,
     pub updates: u64,
@@ -83,9 +90,14 @@ impl Lives {
 
     /// Marks what a commit may have changed. None: nobody knows what it changed.
     pub fn changed(&mut self, at: CommitSeq, set: Option<&WriteSet>) {
+        self.is_stirred = true;
         for live in &mut self.all {
             if set.is_none_or(|set| set.touches(&live.reads)) {
                 live.due = Some(at);
+            }
+            if set.is_none_or(|set| set.schema) {
+                live.knows_reads = false;
+                live.schema += 1;
             }
         }
     }
@@ -103,6 +115,7 @@ impl Lives {
     }
 
     pub fn pull(&mut self, port: PortId, id: u64) {
+        self.is_stirred = true;
         let followers = self.all.iter_mut().flat_map(|live| &mut live.followers);
         followers.filter(|follower| (follower.port, follower.id) == (port, id)).for_each(|follower| follower.credits += 1);
     }
@@ -113,6 +126,7 @@ impl Database {
         // Commits that are published already are not in its first result before they are durable.
         let due = self.published();
         let follower = Follower { port, id, credits: 1, known: None };
+        self.lives.is_stirred = true;
         if let Some(live) = self.lives.all.iter_mut().find(|live| live.call == call) {
             return live.followers.push(follower);
         }
@@ -122,6 +136,8 @@ impl Database {
             id: self.lives.last_id,
             call,
             reads: anything,
+            knows_reads: false,
+            schema: 0,
             result: None,
             due: Some(due),
             is_running: false,
@@ -133,6 +149,10 @@ impl Database {
 
     /// Runs what is due and sends what is new.
     pub(super) fn pump_lives(&mut self, now: f64) {
+        // It comes by at every event.
+        if !std::mem::take(&mut self.lives.is_stirred) && self.lives.all.iter().all(|live| live.waiting.is_none()) {
+            return;
+        }
         let durable = self.newest_commit();
         let mut running = self.lives.all.iter().filter(|live| live.is_running).count();
         for at in 0..self.lives.all.len() {
@@ -170,21 +190,24 @@ impl Database {
         let live = &mut self.lives.all[at];
         // A commit that is published and not yet durable comes again, when it is.
         live.due.take_if(|due| *due <= durable);
+        let (wants_reads, schema) = (!live.knows_reads, live.schema);
         self.lives.runs += 1;
         let seat = self.idle_seat();
         let ticket = Ticket { port: NOBODY, id: job.id, tx: None, role: Role::Reader, at: durable, deadline: now + RUN_MS };
         self.pager.borrow_mut().pin(durable);
-        self.start(Task::Live(LiveTask { job, at: durable, reads: None, open: None, result: None }), seat, ticket);
+        let task = LiveTask { job, at: durable, wants_reads, schema, reads: None, open: None, result: None };
+        self.start(Task::Live(task), seat, ticket);
     }
 
     /// Takes the end of a run.
     pub(super) fn live_ended(&mut self, task: LiveTask, seat: Seat) {
-        let LiveTask { mut job, at, reads, result, .. } = task;
+        let LiveTask { mut job, at, schema, reads, result, .. } = task;
         let is_stale = seat.set != self.seat_set;
+        self.lives.is_stirred = true;
         self.give_back(seat);
         self.pager.borrow_mut().unpin(at);
         let missed = match result.expect("a run that is done has a result") {
-            Ok(snapshot) => return self.live_is(job.id, reads, snapshot),
+            Ok(snapshot) => return self.live_is(job.id, reads.map(|reads| (reads, schema)), snapshot),
             Err(Failure::Missed(blocks)) => self.fetch_for(&mut job, blocks),
             // The database was replaced under it.
             Err(Failure::Failed(Error::TransactionLost(_))) if is_stale => {
@@ -200,10 +223,20 @@ impl Database {
         }
     }
 
-    fn live_is(&mut self, id: u64, reads: Option<ReadSet>, snapshot: Snapshot) {
-        let Some(live) = self.lives.all.iter_mut().find(|live| live.id == id) else { return };
+    fn live_is(&mut self, id: u64, reads: Option<(ReadSet, u64)>, snapshot: Snapshot) {
+        let others = self.lives.all.iter().filter(|live| live.id != id).filter_map(|live| live.result.as_ref());
+        let bytes = snapshot.bytes + others.map(|result| result.bytes).sum::<usize>();
+        let Some(at) = self.lives.all.iter().position(|live| live.id == id) else { return };
+        if bytes > RESULTS_BYTES_MAX {
+            let why = "the results of all live queries together exceed 128 MiB: give them a LIMIT, or follow fewer";
+            return self.end_live(at, &Error::Limit(why.into()));
+        }
+        let live = &mut self.lives.all[at];
         live.is_running = false;
-        live.reads = reads.unwrap_or(std::mem::take(&mut live.reads));
+        if let Some((reads, schema)) = reads {
+            live.reads = reads;
+            live.knows_reads = schema == live.schema;
+        }
         let is_same = live.result.as_ref().is_some_and(|known| known.rows == snapshot.rows && known.columns == snapshot.columns);
         if !is_same {
             self.lives.updates += 1;
@@ -267,6 +300,9 @@ fn update(known: Option<&Snapshot>, newest: &Snapshot) -> Reply {
 pub struct LiveTask {
     job: Box<Job>,
     at: CommitSeq,
+    wants_reads: bool,
+    /// Which schema it was when it began.
+    schema: u64,
     reads: Option<ReadSet>,
     /// Between two rows: the statement, its rows, and how many bytes they have.
     open: Option<(Rc<Statement>, Vec<StoredRow>, usize)>,
@@ -297,7 +333,9 @@ impl LiveTask {
         let connection = seat.connection()?;
         if self.open.is_none() {
             connection.read_at(ReadAt::Commit(self.at));
-            self.reads = Some(connection.reads_of(&call.sql, &call.params())?);
+            if self.wants_reads {
+                self.reads = Some(connection.reads_of(&call.sql, &call.params())?);
+            }
             let statement = connection.prepare(&call.sql)?;
             connection.start(&statement, &call.params())?;
             self.open = Some((statement, vec![], 0));
@@ -318,6 +356,6 @@ impl LiveTask {
             }
         }
         let columns = wire_columns(statement.columns());
-        Ok(Some(Snapshot { at: self.at, columns, rows: std::mem::take(rows) }))
+        Ok(Some(Snapshot { at: self.at, columns, rows: std::mem::take(rows), bytes: *bytes }))
     }
 }

@@ -98,6 +98,7 @@ impl Database {
             stream.credits += 1;
         } else {
             self.lives.pull(port, target);
+            self.change_taken(port, target);
         }
     }
 
