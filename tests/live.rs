@@ -292,6 +292,22 @@ fn a_commit_is_told_with_its_rows_whatever_changed_them_and_whose_it_was() {
     assert!(told(world, a, of_a).is_empty());
 }
 
+// At stake: a search that shows a text which is not there any more. The connection knows no virtual table before.
+#[test]
+fn a_virtual_table_that_reads_another_is_run_again_when_that_is_written() {
+    let mut world = World::new();
+    let (a, b) = (world.tab(), world.tab());
+    world.exec(a, "CREATE TABLE item(id INTEGER PRIMARY KEY, body TEXT); INSERT INTO item VALUES (1, 'one')").unwrap();
+    let mut first = Followed::begin(&mut world, b, "SELECT count(*) FROM item", &[]);
+    world.exec(a, "CREATE VIRTUAL TABLE found USING fts5(body, content='item', content_rowid='id'); INSERT INTO found(found) VALUES ('rebuild')").unwrap();
+    first.take(&mut world);
+    let mut search = Followed::begin(&mut world, b, "SELECT body FROM found WHERE found MATCH 'one'", &[]);
+    assert_eq!(search.rows, vec![vec![text("one")]]);
+    world.exec(a, "UPDATE item SET body = 'changed' WHERE id = 1").unwrap();
+    search.take(&mut world);
+    assert_eq!(search.rows, vec![vec![text("changed")]]);
+}
+
 // At stake: a frozen tab for which messages pile up without an end.
 #[test]
 fn a_tab_that_takes_nothing_is_told_once_that_there_was_more() {

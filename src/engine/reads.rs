@@ -43,6 +43,8 @@ impl Connection {
             let sql = sql.to_ascii_lowercase();
             (sql.contains("using fts5") && !sql.contains("content") || sql.contains("using rtree")) && !sql.contains("fts5vocab")
         };
+        // Of this snapshot's schema, whatever was known before.
+        self.forget_virtual_tables();
         let mut anything = touched.reads.iter().any(|table| table.starts_with("sqlite_"));
         // Whoever reads no table by its name may read a table-valued function, which says nothing of what it reads.
         for (name, sql) in self.virtual_tables()? {
