@@ -21,6 +21,10 @@ export function browserEnvironment(): Environment {
     now: () => Date.now(),
     timer,
     deleteStorage,
+    measure(name, detail) {
+      const start = performance.now();
+      return () => { performance.measure(name, { start, detail }); };
+    },
     log: (database, { level, message }) => console[level](`tabhub ${database}: ${message}`),
   };
 }

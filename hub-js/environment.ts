@@ -72,6 +72,8 @@ export interface Environment {
   now(): number;
   /** Calls back after `ms`; the answer cancels. */
   timer(ms: number, callback: () => void): () => void;
+  /** Begins a measure for the browser's performance tools; the answer ends it. */
+  measure(name: string, detail: object): () => void;
   /** Deletes what is stored for a database that no hub has open. Rejects with `HUB_STORAGE`. */
   deleteStorage(database: string): Promise<void>;
   log(database: string, event: LogEvent): void;

@@ -22,6 +22,8 @@ export interface ExchangeOptions {
   /** The connection that its transaction lives on: nobody else can carry it out. */
   link?: Link | undefined;
   sql?: string | undefined;
+  /** Called once, when nothing more is expected for it. */
+  onSettled?: (() => void) | undefined;
   signal?: AbortSignal | undefined;
   timeout?: number | undefined;
 }
@@ -147,6 +149,7 @@ export class Exchange {
     this.#settled = true;
     this.options.signal?.removeEventListener('abort', this.#onAbort);
     this.#line.settled();
+    this.options.onSettled?.();
   }
 }
 

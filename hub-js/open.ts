@@ -44,7 +44,7 @@ function checkOpen(env: Environment, defaultWorkerUrl: string | null, name: stri
   if (typeof name !== 'string' || name === '' || !isWellFormed(name)) {
     throw new HubError('HUB_BAD_REQUEST', `${caller}: the name of the database must be a string, not empty and well-formed`);
   }
-  const { mode = 'auto', persistence = 'required', durability = 'strict', cacheBytes, cacheBlocks, migrations, workerUrl, wasmUrl, onLog, onOutdated } = checkOptions(options, KNOWN.open, caller);
+  const { mode = 'auto', persistence = 'required', durability = 'strict', trace = false, cacheBytes, cacheBlocks, migrations, workerUrl, wasmUrl, onLog, onOutdated } = checkOptions(options, KNOWN.open, caller);
   if (cacheBytes !== undefined && cacheBlocks !== undefined) {
     throw new HubError('HUB_BAD_OPTION', `${caller}: give one of 'cacheBytes' and 'cacheBlocks', not both`);
   }
@@ -53,7 +53,7 @@ function checkOpen(env: Environment, defaultWorkerUrl: string | null, name: stri
   const url = resolve(worker, 'workerUrl', env, caller);
   if (wasmUrl !== undefined) url.searchParams.set('wasm', resolve(wasmUrl, 'wasmUrl', env, caller).href);
   const cache = { ...cacheBytes !== undefined && { cache_bytes: cacheBytes }, ...cacheBlocks !== undefined && { cache_blocks: cacheBlocks } };
-  const sessionOptions: SessionOptions = { database: name, url: url.href, mode, persistence, durability, cache };
+  const sessionOptions: SessionOptions = { database: name, url: url.href, mode, persistence, durability, trace, cache };
   return { sessionOptions, migrations, onLog, onOutdated };
 }
 

@@ -31,6 +31,11 @@ export interface OpenOptions {
   cacheBytes?: number;
   /** The same in blocks (SQLite pages): 64 or more. Give one of the two. */
   cacheBlocks?: number;
+  /**
+   * Makes each call a `performance.measure` with its SQL, from its sending to its last answer, for the browser's performance tools. Default false: the browser keeps
+   * them until `performance.clearMeasures()`.
+   */
+  trace?: boolean;
   /** What the database must go through to have the schema that this page wants; each step once, whichever tab comes first. See `PRAGMA user_version`. */
   migrations?: readonly Migration[];
   /** Where `hub.js` is served, same origin. Default: beside the client script. */
@@ -109,6 +114,7 @@ type Check = (value: unknown) => string | undefined;
 
 const oneOf = (...allowed: string[]): Check => value =>
   allowed.includes(value as string) ? undefined : `must be ${allowed.map(word => `'${word}'`).join(' or ')}`;
+const aBoolean: Check = value => typeof value === 'boolean' ? undefined : 'must be true or false';
 const aFunction: Check = value => typeof value === 'function' ? undefined : 'must be a function';
 const aUrl: Check = value => typeof value === 'string' && value !== '' || value instanceof URL ? undefined : 'must be a URL';
 const wholeBetween = (least: number, most: number): Check => value =>
@@ -133,7 +139,7 @@ const row = { ...call, rowMode: oneOf('object', 'array'), bigint: oneOf('auto', 
 export const KNOWN = {
   open: {
     mode: oneOf('auto', 'shared', 'leader'), persistence: oneOf('required', 'preferred'), durability, cacheBytes: wholeBetween(2 ** 20, 2 ** 30), cacheBlocks: wholeBetween(64, 2 ** 20),
-    migrations: checkMigrations, workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction, onOutdated: aFunction,
+    trace: aBoolean, migrations: checkMigrations, workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction, onOutdated: aFunction,
   },
   call,
   write: { ...call, durability },

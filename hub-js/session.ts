@@ -39,7 +39,7 @@ const LOCKLESS_TIMEOUT_MS = 30_000;
 export interface SessionEvents { log(event: LogEvent): void; status(status: Status): void; failover(event: Failover): void; outdated(event: Outdated): void }
 
 /** What a session is opened with: the checked options, with every default filled in. */
-export type SessionOptions = Required<Pick<OpenOptions, 'mode' | 'persistence' | 'durability'>> & { database: string; url: string; cache: { cache_bytes?: number; cache_blocks?: number } };
+export type SessionOptions = Required<Pick<OpenOptions, 'mode' | 'persistence' | 'durability' | 'trace'>> & { database: string; url: string; cache: { cache_bytes?: number; cache_blocks?: number } };
 
 export class Session {
   readonly #env: Environment;
@@ -122,7 +122,8 @@ export class Session {
     if (options.link && !(this.#ready && options.link === this.#link)) throw transactionLost(options);
     if (options.signal?.aborted) throw cancelled(options);
     const timeout = options.timeout ?? (this.#env.locks || options.isPatient ? undefined : LOCKLESS_TIMEOUT_MS);
-    const exchange = this.#outstanding.add(op, parts, { ...options, timeout }, this.#line);
+    const onSettled = this.#options.trace ? this.#env.measure(`tabhub ${options.what}`, { database: this.#options.database, sql: options.sql }) : undefined;
+    const exchange = this.#outstanding.add(op, parts, { ...options, timeout, onSettled }, this.#line);
     if (this.#ready && this.#link) this.#outstanding.send(exchange.id, this.#link);
     return exchange;
   }

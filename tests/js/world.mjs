@@ -154,7 +154,7 @@ const DEFAULT_SCRIPT = {
 export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overrides } = {}) {
   const timers = new Set();
   const listeners = new Set();
-  const world = { locks, logs: [], hubs: [], connects: [], script: { ...DEFAULT_SCRIPT, ...script } };
+  const world = { locks, logs: [], measures: [], hubs: [], connects: [], script: { ...DEFAULT_SCRIPT, ...script } };
   const ports = [];
   let isOver = false;
   t.after(() => { isOver = true; for (const port of [...ports, ...world.hubs.map(hub => hub.port)]) port.close(); });
@@ -193,6 +193,7 @@ export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overri
       timers.add(entry);
       return () => timers.delete(entry);
     },
+    measure(name, detail) { const entry = { name, detail, isOver: false }; world.measures.push(entry); return () => { entry.isOver = true; }; },
     log: (database, event) => world.logs.push({ database, ...event }),
     ...overrides,
   };
