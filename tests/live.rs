@@ -308,6 +308,22 @@ fn a_virtual_table_that_reads_another_is_run_again_when_that_is_written() {
     assert_eq!(search.rows, vec![vec![text("changed")]]);
 }
 
+// At stake: a change that nobody noted, because nobody followed anything yet when its script began.
+#[test]
+fn the_parts_of_a_script_that_fails_are_told_to_who_came_in_its_middle() {
+    let mut world = World::with_eager_fibers(MemoryStore::new());
+    let (a, b) = (world.tab(), world.tab());
+    world.exec(a, "CREATE TABLE t(x)").unwrap();
+    let parts =
+        "BEGIN; INSERT INTO t VALUES (1); COMMIT; BEGIN; INSERT INTO t VALUES (2); COMMIT; INSERT INTO nowhere VALUES (3)";
+    let script = world.ask_exec(a, parts, None);
+    let mut live = Followed::begin(&mut world, b, "SELECT x FROM t ORDER BY x", &[]);
+    world.settle();
+    assert!(world.done(a, script).is_err());
+    live.take(&mut world);
+    assert_eq!(live.rows, vec![vec![int(1)], vec![int(2)]]);
+}
+
 // At stake: a frozen tab for which messages pile up without an end.
 #[test]
 fn a_tab_that_takes_nothing_is_told_once_that_there_was_more() {

@@ -10,8 +10,8 @@ use super::reads::Read;
 use super::steps::StepTask;
 use super::streams::ChunkTask;
 use super::writer::WorkTask;
-use crate::engine::{Attempt, Connection, Failure, Pace, Pacing};
-use crate::ids::FiberId;
+use crate::engine::{Attempt, Connection, Failure, Pace, Pacing, WriteSet};
+use crate::ids::{CommitSeq, FiberId};
 use crate::store::Pager;
 use crate::vfs::{Clock, Role};
 use std::cell::{Cell, RefCell};
@@ -44,6 +44,11 @@ impl Seat {
 
     pub fn opened(&mut self) -> Option<&mut Connection> {
         self.connection.as_mut()
+    }
+
+    /// As [`Connection::take_changes`].
+    pub fn take_changes(&self) -> Vec<(CommitSeq, WriteSet)> {
+        self.connection.as_ref().map(Connection::take_changes).unwrap_or_default()
     }
 
     pub fn cached_statements(&self) -> usize {

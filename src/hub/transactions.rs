@@ -246,8 +246,7 @@ impl Database {
         let Some(mut open) = self.slot.take_transaction() else { return self.give_writer_back(seat) };
         let last_rowid = history.last_rowid;
         if let Some(Ok((_, committed @ Some(_)))) = &result {
-            let changes = seat.opened().map(|connection| connection.take_changes()).unwrap_or_default();
-            self.note_changes(open.port, *committed, changes);
+            self.note_changes(open.port, *committed, seat.take_changes());
         }
         open.history = Some(history);
         open.deadline = now + open.idle_ms;

@@ -113,12 +113,15 @@ impl Database {
     }
 
     /// Takes the end of a unit of work; on a miss it keeps the turn until its blocks are there.
-    pub(super) fn work_ended(&mut self, work: WorkTask, mut seat: Seat) {
-        let WorkTask { mut job, rowid, result, .. } = work;
+    pub(super) fn work_ended(&mut self, work: WorkTask, seat: Seat) {
+        let WorkTask { mut job, rowid, record, result } = work;
         self.slot = Slot::Free;
-        let committed = result.as_ref().and_then(|result| result.as_ref().ok()?.1);
-        let changes = seat.opened().map(|connection| connection.take_changes()).unwrap_or_default();
-        self.note_changes(job.port, committed, changes);
+        let committed = match &job.ask {
+            // Its parts stay, whatever became of the rest; those of one that was recorded are among the changes.
+            Ask::Work(Work::Script(script)) if !record => script.committed,
+            _ => result.as_ref().and_then(|result| result.as_ref().ok()?.1),
+        };
+        self.note_changes(job.port, committed, seat.take_changes());
         self.give_writer_back(seat);
         match result.expect("work that is done has a result") {
             Ok((reply, committed)) => {
