@@ -1,6 +1,7 @@
 /** What commits change, as they happen: `db.onChange()`. Called by `client.ts`. It outlives the hub; what the next one cannot know it says. */
 import { BlockReader } from './codec.js';
 import { HubError } from './errors.js';
+import { tell } from './events.js';
 import { expect, type Exchange } from './exchange.js';
 import type { Bodies } from './protocol.js';
 import type { Session } from './session.js';
@@ -47,11 +48,7 @@ export function listenToChanges(session: Session, filter: ChangeFilter, callback
     known = Math.max(known ?? 0, answer.commit);
     if (isFirst && !isNew) return;
     const change = isFirst ? { ...read(answer, payload), everything: true } : read(answer, payload);
-    try {
-      callback(change);
-    } catch (error) {
-      queueMicrotask(() => { throw error; });
-    }
+    tell(() => callback(change));
   };
   const listen = async (): Promise<void> => {
     const about = { what: 'onChange', writes: false, stream: true, isPatient: true };

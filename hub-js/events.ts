@@ -38,12 +38,14 @@ export class Events implements SessionEvents {
 }
 
 function notify<T>(listeners: ReadonlySet<(event: T) => void>, event: T): void {
-  for (const listener of listeners) {
-    try {
-      listener(event);
-    } catch (error) {
-      // Reported as uncaught, like the error of any other event listener, but after the others have been told.
-      queueMicrotask(() => { throw error });
-    }
+  for (const listener of listeners) tell(() => listener(event));
+}
+
+/** Calls a listener. What it throws is reported as uncaught, like the error of any other event listener, but after the others have been told. */
+export function tell(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    queueMicrotask(() => { throw error });
   }
 }

@@ -5,6 +5,7 @@
 import { BlockReader, ValueBlock } from './codec.js';
 import { difference, type Difference } from './difference.js';
 import { HubError } from './errors.js';
+import { tell } from './events.js';
 import { expect, type Exchange } from './exchange.js';
 import { KNOWN, checkOptions, type LiveOptions } from './options.js';
 import type { Column } from './protocol.js';
@@ -220,14 +221,6 @@ function toldBy<Row>(observer: LiveObserver<Row> | ((rows: readonly Row[]) => vo
     error: failure => { if (error) error.call(observer, failure); else queueMicrotask(() => { throw failure; }); },
     complete: () => complete?.call(observer),
   };
-}
-
-function tell(how: () => void): void {
-  try {
-    how();
-  } catch (error) {
-    queueMicrotask(() => { throw error; });
-  }
 }
 
 /** `from` and `count` of each run: 0 for the next of the fresh rows, otherwise one more than a place among the known ones. */

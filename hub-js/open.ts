@@ -2,8 +2,8 @@
 import { Database } from './client.js';
 import type { Environment } from './environment.js';
 import { HubError, reason } from './errors.js';
-import { migrate } from './migrations.js';
 import { Events } from './events.js';
+import { migrate } from './migrations.js';
 import { KNOWN, checkOptions, type OpenOptions } from './options.js';
 import { Session, type SessionOptions } from './session.js';
 import { isWellFormed } from './values.js';
