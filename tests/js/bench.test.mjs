@@ -73,6 +73,11 @@ test('ratios are taken round by round', () => {
   assert.deepEqual(second.to_best, { median: 2, min: 2, max: 2 });
 });
 
+test('of two rounds the figure is halfway between them', () => {
+  const [goal] = judged({ tabhub: [10, 10], 'raw-indexeddb': [20, 40] }, 'A.insert');
+  assert.deepEqual(goal.speed, { median: 3, min: 2, max: 4 });
+});
+
 test('a peer that was played once is compared in that round alone', () => {
   const [goal] = judged({ tabhub: [10, 1, 1], 'raw-indexeddb': [30] }, 'A.insert');
   assert.deepEqual(goal.speed, { median: 3, min: 3, max: 3 });

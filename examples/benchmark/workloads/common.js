@@ -35,7 +35,12 @@ export async function timed(work) {
   return { ms: performance.now() - begun, value };
 }
 
-export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+/** The middle one; of an even number, halfway between the middle two. */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
 
 /** At the same moment in every tab: their clocks on the wall agree well enough for that. */
 export const sleepUntil = (wall_ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, wall_ms - Date.now())));

@@ -1,12 +1,10 @@
 /** How figures are summed up and printed: medians with their spread, and tables. Called by every part; it measures nothing. */
+import { median } from '../../../examples/benchmark/workloads/common.js';
 
 export const MIB = 1 << 20;
 
 /** The middle one, and the least and the largest. */
-export function spread(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return { median: sorted[sorted.length >> 1], min: sorted[0], max: sorted.at(-1) };
-}
+export const spread = (values) => ({ median: median(values), min: Math.min(...values), max: Math.max(...values) });
 
 /** `values` sorted here; `part` from 0 to 1. */
 export function quantile(values, part) {
