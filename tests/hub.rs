@@ -161,6 +161,7 @@ fn what_a_shared_database_cannot_allow_is_refused_by_name() {
         ("BEGIN", "HUB_TRANSACTION_CONTROL"),
         ("COMMIT", "HUB_TRANSACTION_CONTROL"),
         ("SELECT 1; SELECT 2", "HUB_BAD_REQUEST"),
+        ("CREATE TABLE one(x); INSERT INTO one VALUES (1)", "HUB_BAD_REQUEST"),
         (" -- nothing", "HUB_BAD_REQUEST"),
         ("SELECT ?", "HUB_BAD_REQUEST"),
         ("SELEC 1", "SQLITE_ERROR"),

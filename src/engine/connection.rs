@@ -269,7 +269,8 @@ impl Connection {
         let prepared = self.prepare_at(&sql, 0)?;
         let none = || Error::BadRequest("the SQL has no statement: pass one".into());
         let statement = prepared.statement.ok_or_else(none)?;
-        if self.prepare_at(&sql, prepared.end)?.statement.is_some() {
+        // What follows may make no sense before the first has been run: it is not compiled, unless it may be no statement at all.
+        if !sql.first_word(prepared.end).is_empty() || self.prepare_at(&sql, prepared.end)?.statement.is_some() {
             return Err(Error::BadRequest("the SQL has more than one statement: use exec() or batch()".into()).into());
         }
         if !statement.is_pragma {
@@ -309,7 +310,7 @@ impl Connection {
         self.compile_for_recorder(sql, from)
     }
 
-    fn compile(&mut self, sql: &Sql, from: usize) -> Attempt<Prepared> {
+    pub(super) fn compile(&mut self, sql: &Sql, from: usize) -> Attempt<Prepared> {
         let text = sql.with_nul();
         if sql.is_blank_from(from) {
             return Ok(Prepared { statement: None, end: text.len() - 1 });
