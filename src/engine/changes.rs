@@ -5,6 +5,8 @@
 //! *Invariant.* Nothing that is changed is left out. Too much may be named: what was written and then taken back to a savepoint.
 
 use super::authorizer::Touched;
+use super::filter::{Filter, Noted, Watched};
+use super::statement::value_of;
 use crate::ffi;
 use crate::ids::CommitSeq;
 use crate::sorted::SortedMap;
@@ -12,7 +14,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::rc::Rc;
 
-/// Row ids named of one table in one commit; of more it is only known that there were some.
+/// Row ids named of one table in one commit, and values of one column; of more it is only known that there were some.
 pub const ROWS_MAX: usize = 1_000;
 
 /// What happened to rows of a table.
@@ -31,6 +33,28 @@ pub struct TableChange {
     /// The rows' ids, before and after. None where there are too many, or the table has none: a virtual one, or one WITHOUT ROWID.
     pub rows: Option<SortedMap<i64, ()>>,
     pub is_virtual: bool,
+    /// The values of watched columns, before and after. None where there are too many.
+    values: Vec<(usize, Option<Vec<Noted>>)>,
+}
+
+impl TableChange {
+    /// Whether a row that the filter lets through may have been changed: also where nobody watched its column.
+    fn has_passed(&self, filter: &Filter) -> bool {
+        let noted = self.values.iter().find(|(column, _)| *column == filter.column.1).and_then(|(_, values)| values.as_ref());
+        noted.is_none_or(|values| values.iter().any(|value| value.may_equal(&filter.value)))
+    }
+
+    fn note(&mut self, column: usize, value: Option<Noted>) {
+        let at = self.values.iter().position(|(known, _)| *known == column).unwrap_or_else(|| {
+            self.values.push((column, Some(vec![])));
+            self.values.len() - 1
+        });
+        match (&mut self.values[at].1, value) {
+            (Some(values), Some(value)) if values.last() == Some(&value) => {}
+            (Some(values), Some(value)) if values.len() < ROWS_MAX => values.push(value),
+            (noted, _) => *noted = None,
+        }
+    }
 }
 
 /// What a commit changed.
@@ -55,9 +79,11 @@ impl WriteSet {
     /// Whether a query that reads these may answer something else now.
     #[must_use]
     pub fn touches(&self, reads: &ReadSet) -> bool {
-        let hit = |change: &TableChange| match (&reads.row, &change.rows) {
-            (Some(row), Some(rows)) if change.table == row.0 => rows.contains_key(row.1),
-            _ => reads.tables.contains(&change.table),
+        let hit = |change: &TableChange| match (&reads.row, &change.rows, &reads.filter) {
+            _ if !reads.tables.contains(&change.table) => false,
+            (Some(row), Some(rows), _) => rows.contains_key(*row),
+            (_, _, Some(filter)) => change.has_passed(filter),
+            _ => true,
         };
         self.schema || reads.anything || self.tables.iter().any(hit)
     }
@@ -70,7 +96,9 @@ pub struct ReadSet {
     /// It reads what nobody can name: through a virtual table that reads others, or `SQLite`'s own tables.
     pub anything: bool,
     /// The only row that it depends on, where it reads one table by its key.
-    pub row: Option<(String, i64)>,
+    pub row: Option<i64>,
+    /// What all the rows have that it depends on, where it reads one table.
+    pub filter: Option<Filter>,
 }
 
 /// Gathers what the writer's connection changes, transaction by transaction, as long as somebody wants to know.
@@ -78,6 +106,7 @@ pub struct ReadSet {
 pub struct Recorder {
     open: RefCell<WriteSet>,
     committed: RefCell<Vec<(CommitSeq, WriteSet)>>,
+    watched: RefCell<Rc<[Watched]>>,
 }
 
 impl Recorder {
@@ -86,6 +115,11 @@ impl Recorder {
         let this = Rc::as_ptr(self).cast_mut().cast::<c_void>();
         // SAFETY: the connection keeps the recorder alive and closes the database first.
         unsafe { ffi::sqlite3_preupdate_hook(db, is_on.then_some(on_row), this) };
+    }
+
+    /// Notes the values of these columns from now on; only before a transaction, of which it would otherwise know a part.
+    pub fn watch(&self, watched: Rc<[Watched]>) {
+        self.watched.replace(watched);
     }
 
     /// A statement is about to be run that was prepared with these.
@@ -124,6 +158,24 @@ impl Recorder {
             unknown => *unknown = None,
         }
     }
+
+    /// # Safety
+    /// Called from within the pre-update hook of `db`.
+    unsafe fn values(&self, db: *mut ffi::sqlite3, table: &str, kinds: Kinds) {
+        for (_, column) in self.watched.borrow().iter().filter(|(watched, _)| watched == table) {
+            let read = |of: unsafe extern "C" fn(*mut ffi::sqlite3, c_int, *mut *mut ffi::sqlite3_value) -> c_int| {
+                let mut value = std::ptr::null_mut();
+                // SAFETY: within the hook; the value lives as long as that. A column that the table does not have is an error.
+                let rc = unsafe { of(db, c_int::try_from(*column).unwrap_or(c_int::MAX), &raw mut value) };
+                (rc == ffi::SQLITE_OK && !value.is_null()).then(|| Noted::of(&unsafe { value_of(value) }))
+            };
+            let (before, after) = (!kinds.insert, !kinds.delete);
+            let values = [before.then(|| read(ffi::sqlite3_preupdate_old)), after.then(|| read(ffi::sqlite3_preupdate_new))];
+            let mut open = self.open.borrow_mut();
+            let change = open.table(table);
+            values.into_iter().flatten().for_each(|value| change.note(*column, value));
+        }
+    }
 }
 
 impl Kinds {
@@ -134,7 +186,7 @@ impl Kinds {
 
 unsafe extern "C" fn on_row(
     this: *mut c_void,
-    _: *mut ffi::sqlite3,
+    db: *mut ffi::sqlite3,
     action: c_int,
     _: *const c_char,
     table: *const c_char,
@@ -152,6 +204,8 @@ unsafe extern "C" fn on_row(
             update: action == ffi::SQLITE_UPDATE,
             delete: action == ffi::SQLITE_DELETE,
         };
-        (*this.cast::<Recorder>()).row(table, kinds, if before == after { &rows[..rows.len().min(1)] } else { rows });
+        let recorder = &*this.cast::<Recorder>();
+        recorder.row(table, kinds, if before == after { &rows[..rows.len().min(1)] } else { rows });
+        recorder.values(db, table, kinds);
     }
 }

@@ -7,6 +7,7 @@
 mod authorizer;
 mod changes;
 mod connection;
+mod filter;
 mod limits;
 mod pragma;
 mod reads;
@@ -18,6 +19,7 @@ pub use crate::vfs::{Clock, Pace, Pacing, Suspend};
 pub use authorizer::Control;
 pub use changes::{Kinds, ReadSet, TableChange, WriteSet};
 pub use connection::Connection;
+pub use filter::{Filter, Watched};
 pub use sql::{Sql, first_word};
 pub use statement::{Column, Params, Prepared, Statement};
 pub use value::ValueRef;

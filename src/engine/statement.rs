@@ -172,19 +172,24 @@ impl Statement {
         // SAFETY: SQLite keeps the bytes until the statement is stepped, reset or asked for a conversion; none happens
         // while the value is borrowed, since each column is read once and by its own type. The value is not protected by a mutex,
         // which only counts where several threads share a connection.
-        unsafe {
-            let value = ffi::sqlite3_column_value(self.raw, column);
-            match ffi::sqlite3_value_type(value) {
-                ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_value_int64(value)),
-                ffi::SQLITE_FLOAT => ValueRef::Real(ffi::sqlite3_value_double(value)),
-                ffi::SQLITE_TEXT => {
-                    let bytes = bytes_of(value, ffi::sqlite3_value_text(value));
-                    // Looked at by words first, which the lossy way does not do.
-                    ValueRef::Text(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
-                }
-                ffi::SQLITE_BLOB => ValueRef::Blob(bytes_of(value, ffi::sqlite3_value_blob(value).cast())),
-                _ => ValueRef::Null,
+        unsafe { value_of(ffi::sqlite3_column_value(self.raw, column)) }
+    }
+}
+
+/// # Safety
+/// `SQLite` keeps the value, and has not been asked for another form of it, as long as this is borrowed.
+pub(super) unsafe fn value_of<'a>(value: *mut ffi::sqlite3_value) -> ValueRef<'a> {
+    unsafe {
+        match ffi::sqlite3_value_type(value) {
+            ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_value_int64(value)),
+            ffi::SQLITE_FLOAT => ValueRef::Real(ffi::sqlite3_value_double(value)),
+            ffi::SQLITE_TEXT => {
+                let bytes = bytes_of(value, ffi::sqlite3_value_text(value));
+                // Looked at by words first, which the lossy way does not do.
+                ValueRef::Text(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
             }
+            ffi::SQLITE_BLOB => ValueRef::Blob(bytes_of(value, ffi::sqlite3_value_blob(value).cast())),
+            _ => ValueRef::Null,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::database::Database;
 use super::reply::Reply;
-use crate::engine::{TableChange, WriteSet};
+use crate::engine::{TableChange, Watched, WriteSet};
 use crate::ids::{CommitSeq, PortId};
 use crate::wire;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Commits that a tab is told of before it has taken any: one that takes none, as a frozen one, is told once, later, that there were more.
 const CREDITS: u32 = 256;
@@ -53,9 +54,9 @@ impl Database {
         self.reply_now(port, id, changed(nothing, &wire::RowsWriter::new()));
     }
 
-    /// Whether anybody wants to know what commits change.
-    pub(super) fn is_followed(&self) -> bool {
-        self.lives.len() > 0 || !self.changes.listeners.is_empty()
+    /// What is to be noted of commits: the columns whose values tell live queries from each other. None where nobody wants to know what they change.
+    pub(super) fn recorded(&mut self) -> Option<Rc<[Watched]>> {
+        (self.lives.len() > 0 || !self.changes.listeners.is_empty()).then(|| self.lives.watched())
     }
 
     /// Notes the commits that a tab's work has made. `newest`: the last of them, whether its changes were recorded or not.

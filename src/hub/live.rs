@@ -11,7 +11,7 @@ use super::pins::Pins;
 use super::reply::{Reply, wire_columns, wire_error};
 use super::rows::{StoredRow, difference, write_row};
 use super::work::{Call, Work};
-use crate::engine::{Attempt, Failure, ReadSet, Statement, WriteSet};
+use crate::engine::{Attempt, Failure, ReadSet, Statement, Watched, WriteSet};
 use crate::error::Error;
 use crate::ids::{CommitSeq, PortId};
 use crate::store::Durability;
@@ -76,6 +76,8 @@ impl Live {
 pub struct Lives {
     all: Vec<Live>,
     last_id: u64,
+    /// What they have told apart by columns since one of them was last another.
+    watched: Option<Rc<[Watched]>>,
     /// Something has happened since they were looked at that may let one of them go on.
     is_stirred: bool,
     /// Runs, results that differed, and messages, for `metrics`.
@@ -88,6 +90,19 @@ impl Lives {
         self.all.len()
     }
 
+    /// The columns by whose values it can be told which of them a commit concerns.
+    pub fn watched(&mut self) -> Rc<[Watched]> {
+        let all = &self.all;
+        let gather = || {
+            let mut columns: Vec<_> =
+                all.iter().filter_map(|live| live.reads.filter.as_ref()).map(|filter| filter.column.clone()).collect();
+            columns.sort_unstable();
+            columns.dedup();
+            columns.into()
+        };
+        self.watched.get_or_insert_with(gather).clone()
+    }
+
     /// Marks what a commit may have changed. None: nobody knows what it changed.
     pub fn changed(&mut self, at: CommitSeq, set: Option<&WriteSet>) {
         self.is_stirred = true;
@@ -96,6 +111,8 @@ impl Lives {
                 live.due = Some(at);
             }
             if set.is_none_or(|set| set.schema) {
+                // Until it has been run again, nobody knows what it reads.
+                live.reads = anything();
                 live.knows_reads = false;
                 live.schema += 1;
             }
@@ -112,6 +129,7 @@ impl Lives {
             live.followers.retain(|follower| !which(follower.port, follower.id));
         }
         self.all.retain(|live| !live.followers.is_empty());
+        self.watched = None;
     }
 
     pub fn pull(&mut self, port: PortId, id: u64) {
@@ -131,11 +149,10 @@ impl Database {
             return live.followers.push(follower);
         }
         self.lives.last_id += 1;
-        let anything = ReadSet { anything: true, ..ReadSet::default() };
         let live = Live {
             id: self.lives.last_id,
             call,
-            reads: anything,
+            reads: anything(),
             knows_reads: false,
             schema: 0,
             result: None,
@@ -234,9 +251,10 @@ impl Database {
         let live = &mut self.lives.all[at];
         live.is_running = false;
         if let Some((reads, schema)) = reads {
-            live.reads = reads;
             live.knows_reads = schema == live.schema;
+            live.reads = if live.knows_reads { reads } else { anything() };
         }
+        self.lives.watched = None;
         let is_same = live.result.as_ref().is_some_and(|known| known.rows == snapshot.rows && known.columns == snapshot.columns);
         if !is_same {
             self.lives.updates += 1;
@@ -275,6 +293,10 @@ impl Database {
             self.reply_now(follower.port, follower.id, Reply::bare(wire::Body::Error(error)));
         }
     }
+}
+
+fn anything() -> ReadSet {
+    ReadSet { anything: true, ..ReadSet::default() }
 }
 
 /// What leads from the result that a tab knows to the newest.

@@ -6,12 +6,13 @@ use super::fiber::Seat;
 use super::lanes::{Ask, Job};
 use super::reply::Reply;
 use super::work::{Work, WorkFailure, WorkResult};
-use crate::engine::{Connection, Failure, Pace};
+use crate::engine::{Connection, Failure, Pace, Watched};
 use crate::error::Error;
 use crate::ids::CommitSeq;
 use crate::store::Durability;
 use crate::store::codec::checksum;
 use crate::wire;
+use std::rc::Rc;
 
 /// What a tab asks of its open transaction.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub struct StepTask {
     pub step: Step,
     pub durability: Durability,
     /// Whether somebody wants to know what it changes, if it is the first.
-    pub record: bool,
+    pub record: Option<Rc<[Watched]>>,
     pub result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
 }
 
@@ -65,7 +66,7 @@ impl StepTask {
         let writer = seat.connection()?;
         writer.set_durability(self.durability);
         if !self.history.begun {
-            writer.record(self.record);
+            writer.record(self.record.as_ref());
             self.history.replay(writer, &pace)?;
         }
         match &mut self.step {

@@ -232,7 +232,7 @@ impl Database {
         };
         let ticket = Ticket { port: open.port, id, tx: Some(open.id), role: Role::Writer, at: open.base, deadline };
         let durability = open.durability;
-        let task = StepTask { history, step, durability, record: self.is_followed(), result: None };
+        let task = StepTask { history, step, durability, record: self.recorded(), result: None };
         self.counters.writes += 1;
         let seat = self.writer_seat();
         self.start(Task::Step(task), seat, ticket);

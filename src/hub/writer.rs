@@ -8,10 +8,11 @@ use super::lanes::{Ask, Job};
 use super::reply::Reply;
 use super::transactions::Transaction;
 use super::work::{Work, WorkFailure, WorkResult};
-use crate::engine::{Connection, Failure};
+use crate::engine::{Connection, Failure, Watched};
 use crate::error::Error;
 use crate::ids::{CommitSeq, PortId};
 use crate::vfs::Role;
+use std::rc::Rc;
 
 /// Who has the writer.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl Database {
             Ticket { port: job.port, id: job.id, tx: None, role: Role::Writer, at: self.published(), deadline: job.deadline };
         let rowid = self.last_rowid_of(job.port);
         let seat = self.writer_seat();
-        let record = self.is_followed();
+        let record = self.recorded();
         self.start(Task::Work(WorkTask { job, rowid, record, result: None }), seat, ticket);
     }
 
@@ -118,7 +119,7 @@ impl Database {
         self.slot = Slot::Free;
         let committed = match &job.ask {
             // Its parts stay, whatever became of the rest; those of one that was recorded are among the changes.
-            Ask::Work(Work::Script(script)) if !record => script.committed,
+            Ask::Work(Work::Script(script)) if record.is_none() => script.committed,
             _ => result.as_ref().and_then(|result| result.as_ref().ok()?.1),
         };
         self.note_changes(job.port, committed, seat.take_changes());
@@ -171,7 +172,7 @@ pub struct WorkTask {
     pub(super) job: Box<Job>,
     rowid: i64,
     /// Whether somebody wants to know what it changes.
-    record: bool,
+    record: Option<Rc<[Watched]>>,
     pub result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
 }
 
@@ -210,7 +211,7 @@ impl WorkTask {
         }
         let writer: &mut Connection = seat.connection()?;
         writer.set_durability(job.durability);
-        writer.record(self.record);
+        writer.record(self.record.as_ref());
         writer.set_last_insert_rowid(self.rowid);
         let done = work.run_alone(writer)?;
         self.rowid = writer.last_insert_rowid();

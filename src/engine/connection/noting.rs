@@ -3,13 +3,16 @@
 use super::Connection;
 use crate::engine::authorizer::Touched;
 use crate::engine::changes::WriteSet;
-use crate::engine::{Attempt, Params, Prepared, Sql, ValueRef};
+use crate::engine::{Attempt, Params, Prepared, Sql, ValueRef, Watched};
 use crate::ids::CommitSeq;
 use std::rc::Rc;
 
 impl Connection {
-    /// Notes from now on what commits change, or does not any more; outside of transactions. It costs each row a call, so only while somebody wants to know.
-    pub fn record(&mut self, is_on: bool) {
+    /// Notes from now on what commits change, with the values of these columns, or does not any more; outside of transactions. It costs each row a call, so only
+    /// while somebody wants to know.
+    pub fn record(&mut self, watched: Option<&Rc<[Watched]>>) {
+        let is_on = watched.is_some();
+        self.recorder.watch(watched.cloned().unwrap_or_default());
         if std::mem::replace(&mut self.is_recording, is_on) != is_on {
             self.recorder.install(self.db.0, is_on);
             // Compiled without it, a DELETE of all rows does not tell of them.
