@@ -45,7 +45,7 @@ export class Database extends Queries {
    *
    * @example for await (const row of db.iterate('SELECT * FROM big')) { if (enough(row)) break }
    */
-  iterate<Row = ObjectRow>(sql: string, params?: Params, options?: RowOptions): AsyncGenerator<Row, void, undefined> {
+  iterate<Row = ObjectRow, P extends Params = Params>(sql: string, params?: P, options?: RowOptions): AsyncGenerator<Row, void, undefined> {
     return iterateRows<Row>(this.#session, sql, params, options);
   }
 
@@ -57,7 +57,7 @@ export class Database extends Queries {
    * const todos = db.live<{ id: number; title: string }>('SELECT * FROM todo WHERE done = ?', [0], { key: 'id' });
    * const stop = todos.subscribe(rows => render(rows));
    */
-  live<Row = ObjectRow>(sql: string, params?: Params, options?: LiveOptions): LiveQuery<Row> {
+  live<Row = ObjectRow, P extends Params = Params>(sql: string, params?: P, options?: LiveOptions): LiveQuery<Row> {
     return new LiveQuery<Row>(this.#session, sql, params, options);
   }
 
@@ -74,9 +74,9 @@ export class Database extends Queries {
   /**
    * A statement to be run many times. It is compiled at its first use, and the hub keeps it compiled for all tabs.
    *
-   * @example const byId = db.prepare('SELECT * FROM user WHERE id = ?'); const user = await byId.get([7]);
+   * @example const byId = db.prepare<User, [id: number]>('SELECT * FROM user WHERE id = ?'); const user = await byId.get([7]);
    */
-  prepare(sql: string): Statement {
+  prepare<Row = ObjectRow, P extends Params = Params>(sql: string): Statement<Row, P> {
     return new Statement(this, checkSql(sql, 'prepare'));
   }
 

@@ -7,6 +7,7 @@ import { difference, type Difference } from './difference.js';
 import { HubError } from './errors.js';
 import { tell } from './events.js';
 import { expect, type Exchange } from './exchange.js';
+import { textOf } from './identity.js';
 import { KNOWN, checkOptions, type LiveOptions } from './options.js';
 import type { Column } from './protocol.js';
 import { checkSql } from './queries.js';
@@ -246,13 +247,4 @@ function reused<Row>(known: readonly Row[], fresh: readonly Row[]): readonly Row
     places.set(text, [...places.get(text) ?? [], row]);
   }
   return fresh.map(row => places.get(textOf(row))?.shift() ?? row);
-}
-
-function textOf(row: unknown): string {
-  return JSON.stringify(row, (_, value: unknown) => {
-    if (typeof value === 'bigint') return { bigint: String(value) };
-    if (value instanceof Uint8Array) return { bytes: [...value] };
-    if (typeof value === 'number' && !Number.isFinite(value)) return { number: String(value) };
-    return value;
-  });
 }

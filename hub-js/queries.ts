@@ -31,11 +31,12 @@ export abstract class Queries {
    * Runs one statement.
    *
    * @typeParam Row - the row's shape, for TypeScript only: an object type, or a tuple with `rowMode: 'array'`.
+   * @typeParam P - what the parameters must be, for TypeScript only.
    * @throws {HubError} SQLite's error with its code; `HUB_BAD_VALUE`, `HUB_BAD_OPTION`; `HUB_BAD_REQUEST` for several statements.
    * @example
    * const { rows, columns } = await db.query<{ id: number }>('SELECT id FROM user WHERE name = ?', ['Ada']);
    */
-  async query<Row = ObjectRow>(sql: string, params?: Params, options?: QueryOptions): Promise<QueryResult<Row>> {
+  async query<Row = ObjectRow, P extends Params = Params>(sql: string, params?: P, options?: QueryOptions): Promise<QueryResult<Row>> {
     const { signal, timeout, durability, ...rows } = this.#check(options, KNOWN.query, 'query');
     const { shape, values } = checkParams(params, { sql: checkSql(sql, 'query') });
     const query = { sql, params: shape, ...this.#scope, ...(durability && { durability }), ...wireTimeout(timeout) };
@@ -48,7 +49,7 @@ export abstract class Queries {
    * The rows of one statement.
    * @example const users = await db.all('SELECT * FROM user');
    */
-  async all<Row = ObjectRow>(sql: string, params?: Params, options?: QueryOptions): Promise<Row[]> {
+  async all<Row = ObjectRow, P extends Params = Params>(sql: string, params?: P, options?: QueryOptions): Promise<Row[]> {
     return (await this.query<Row>(sql, params, options)).rows;
   }
 
@@ -56,7 +57,7 @@ export abstract class Queries {
    * The first row of one statement; `undefined` if there is none.
    * @example const user = await db.get('SELECT * FROM user WHERE id = :id', { id: 7 });
    */
-  async get<Row = ObjectRow>(sql: string, params?: Params, options?: QueryOptions): Promise<Row | undefined> {
+  async get<Row = ObjectRow, P extends Params = Params>(sql: string, params?: P, options?: QueryOptions): Promise<Row | undefined> {
     return (await this.query<Row>(sql, params, options)).rows[0];
   }
 
@@ -64,7 +65,7 @@ export abstract class Queries {
    * Runs one statement for its effect. Resolves once it is durable.
    * @example const { changes } = await db.run('DELETE FROM user WHERE id = ?', [7]);
    */
-  async run(sql: string, params?: Params, options?: QueryOptions): Promise<RunResult> {
+  async run<P extends Params = Params>(sql: string, params?: P, options?: QueryOptions): Promise<RunResult> {
     const { changes, lastInsertRowid } = await this.query(sql, params, options);
     return { changes, lastInsertRowid };
   }

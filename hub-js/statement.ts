@@ -5,8 +5,8 @@ import type { QueryOptions, RowOptions } from './options.js';
 import type { ObjectRow, RunResult } from './rows.js';
 import type { Params } from './values.js';
 
-/** A statement to be run many times; see `Database.prepare`. Options are those of `query`. */
-export class Statement {
+/** A statement to be run many times; see `Database.prepare`. Options are those of `query`. `Row` and `P`: the shapes of its rows and parameters, for TypeScript. */
+export class Statement<Row = ObjectRow, P extends Params = Params> {
   readonly sql: string;
   readonly #database: Database;
   #finalized = false;
@@ -18,22 +18,22 @@ export class Statement {
   }
 
   /** All rows. */
-  async all<Row = ObjectRow>(params?: Params, options?: QueryOptions): Promise<Row[]> {
+  async all(params?: P, options?: QueryOptions): Promise<Row[]> {
     return this.#live('all').all<Row>(this.sql, params, options);
   }
 
   /** The first row, or `undefined`. */
-  async get<Row = ObjectRow>(params?: Params, options?: QueryOptions): Promise<Row | undefined> {
+  async get(params?: P, options?: QueryOptions): Promise<Row | undefined> {
     return this.#live('get').get<Row>(this.sql, params, options);
   }
 
   /** Runs it for its effect. */
-  async run(params?: Params, options?: QueryOptions): Promise<RunResult> {
+  async run(params?: P, options?: QueryOptions): Promise<RunResult> {
     return this.#live('run').run(this.sql, params, options);
   }
 
   /** Streams its rows, see `Database.iterate`. */
-  iterate<Row = ObjectRow>(params?: Params, options?: RowOptions): AsyncGenerator<Row, void, undefined> {
+  iterate(params?: P, options?: RowOptions): AsyncGenerator<Row, void, undefined> {
     return this.#live('iterate').iterate<Row>(this.sql, params, options);
   }
 

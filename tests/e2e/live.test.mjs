@@ -58,11 +58,15 @@ async function manyQueries(t, world) {
   await tabs[0].run((count) => db.exec(Array.from({ length: count }, (_, at) => `CREATE TABLE t${at} (id INTEGER PRIMARY KEY, n)`).join(';')), QUERIES);
   await Promise.all(tabs.map((tab) => tab.run(followAll, QUERIES, SETTLED_MS)));
   const before = await tabs[0].run(() => db.metrics());
+  for (const tab of tabs) await tab.run(() => { harness.frames.length = 0; });
   await Promise.all(tabs.map((tab, at) => tab.run(writeMany, { commits: COMMITS / TABS, queries: QUERIES, seed: at }, 120_000)));
   for (const tab of tabs) assert.deepEqual(await tab.run(allConverge, QUERIES, SETTLED_MS), []);
   const after = await tabs[0].run(() => db.metrics());
   const figure = (name) => ((after[name] - before[name]) / COMMITS).toFixed(2);
+  const told = (await Promise.all(tabs.map((tab) => tab.run(() => harness.frames.filter(({ kind }) => kind === 'live'))))).flat();
+  const bytes = told.reduce((sum, frame) => sum + frame.bytes, 0);
   t.diagnostic(`per commit: ${figure('live_runs')} runs of a query, ${figure('live_updates')} results that differ; ${after.live_queries} distinct queries, ${TABS * QUERIES} followers`);
+  t.diagnostic(`per commit: ${(told.length / COMMITS).toFixed(2)} states told to all tabs together, ${Math.round(bytes / COMMITS)} bytes`);
   assert.equal(after.live_queries, QUERIES, 'the same query of four tabs is one');
   const runs = after.live_runs - before.live_runs;
   assert.ok(runs <= COMMITS, `${runs} runs for ${COMMITS} commits, each of which touches one query`);

@@ -70,7 +70,18 @@ globalThis.harness = (() => {
   const endless = 'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n';
 
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  return { call, post, upload, sha256, sleep, endless, now: () => performance.timeOrigin + performance.now(), frames: watchPorts() };
+
+  /** Whether it was so within the time. */
+  async function until(ms, isSo) {
+    const deadline = performance.now() + ms;
+    while (performance.now() < deadline) {
+      if (await isSo()) return true;
+      await sleep(10);
+    }
+    return false;
+  }
+
+  return { call, post, upload, sha256, sleep, until, endless, now: () => performance.timeOrigin + performance.now(), frames: watchPorts() };
 
   /**
    * Notes each frame from a hub: its kind and its size. It listens beside the client. And it has workers end with their last tab, so that one
