@@ -27,9 +27,24 @@ const BUNDLES = [
   { entryPoints: [join(SOURCE, 'global.ts')], outfile: join(DIST, 'tabhub.global.js'), format: 'iife' },
 ];
 
+/** The sub-paths of the package, each a module beside tabhub.js, which it imports rather than brings along; the libraries that they adapt to are the app's. */
+export const SUB_PATHS = {
+  compat: 'compat/index.ts', kysely: 'adapters/kysely.ts', drizzle: 'adapters/drizzle.ts',
+  react: 'adapters/react.ts', vue: 'adapters/vue.ts', svelte: 'adapters/svelte.ts', solid: 'adapters/solid.ts',
+};
+const CLIENT_BESIDE = {
+  name: 'client-beside',
+  setup(build) {
+    build.onResolve({ filter: /\/index\.js$/ }, ({ path, resolveDir }) => (join(resolveDir, path) === join(SOURCE, 'index.js') ? { path: './tabhub.js', external: true } : undefined));
+  },
+};
+const SUB_PATH_BUNDLES = Object.entries(SUB_PATHS).map(([name, source]) => (
+  { entryPoints: [join(SOURCE, source)], outfile: join(DIST, `${name}.js`), format: 'esm', packages: 'external', plugins: [CLIENT_BESIDE] }
+));
+
 export async function bundleScripts() {
   console.log('→ esbuild');
-  for (const bundle of BUNDLES) {
+  for (const bundle of [...BUNDLES, ...SUB_PATH_BUNDLES]) {
     const { warnings } = await build({ ...COMMON, ...bundle });
     if (warnings.length > 0) throw new BuildError(`esbuild warned about ${bundle.outfile}; a warning there is a fault in the product`);
   }

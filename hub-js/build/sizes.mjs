@@ -10,6 +10,8 @@ import { BuildError, DIST } from './tools.mjs';
 const FILES = [
   { name: 'tabhub.js', gzip_kb_max: 21 },
   { name: 'tabhub.global.js', gzip_kb_max: 21 },
+  { name: 'compat.js', gzip_kb_max: 3.5 },
+  ...['kysely.js', 'drizzle.js', 'react.js', 'vue.js', 'svelte.js', 'solid.js'].map((name) => ({ name, gzip_kb_max: 1.2 })),
   { name: 'hub.js', gzip_kb_max: 25 },
   { name: 'hub.wasm', gzip_kb_max: 468 },
 ];
