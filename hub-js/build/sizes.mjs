@@ -13,12 +13,12 @@ const FILES = [
   { name: 'compat.js', gzip_kb_max: 3.5 },
   ...['kysely.js', 'drizzle.js', 'react.js', 'vue.js', 'svelte.js', 'solid.js'].map((name) => ({ name, gzip_kb_max: 1.2 })),
   { name: 'hub.js', gzip_kb_max: 25 },
-  { name: 'hub.wasm', gzip_kb_max: 468 },
+  { name: 'hub.wasm', gzip_kb_max: 473 },
 ];
 
 /** What a page downloads in all, in KB after brotli. */
 const ALL_IN = ['tabhub.js', 'hub.js', 'hub.wasm'];
-const ALL_IN_KB_MAX = 426;
+const ALL_IN_KB_MAX = 430;
 
 export function checkSizes() {
   const rows = FILES.map(({ name, gzip_kb_max }) => {

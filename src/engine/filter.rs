@@ -119,11 +119,11 @@ fn equality(parts: &[&Token<'_>], tables: &[&str], params: &Params<'_>) -> Optio
     };
     let ([Token::Sign(b'='), value] | [Token::Sign(b'='), Token::Sign(b'='), value]) = rest else { return None };
     let value = match value {
-        Token::Text(text) => Noted::of(&ValueRef::Text(text.replace("''", "'").into())),
+        Token::Text(text) => Noted::of(&ValueRef::Text((*text).into())),
         Token::Number(digits) => Noted::Integer(digits.parse().ok()?),
         Token::Parameter(at) if params.names.is_none() => Noted::of(params.values.get(*at)?),
         Token::Named(name) => {
-            let is_it = |known: &String| known == name || known.as_str() == &name[1..];
+            let is_it = |known: &String| known == name || Some(known.as_str()) == name.get(1..);
             Noted::of(params.values.get(params.names?.iter().position(is_it)?)?)
         }
         _ => return None,
@@ -154,26 +154,34 @@ impl<'a> Token<'a> {
     }
 }
 
-/// None for what needs a closer look than this: quotes in quotes of names, numbered parameters, anything without its end.
+/// None for what needs a closer look than this: quotes inside of quotes, numbered parameters, anything without its end.
 fn tokens(sql: &str) -> Option<Vec<Token<'_>>> {
     let bytes = sql.as_bytes();
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80;
     let end_of_word = |from: usize| bytes[from..].iter().position(|byte| !is_part(*byte)).map_or(bytes.len(), |len| from + len);
     let (mut found, mut at, mut parameters) = (vec![], 0, 0);
     while at < bytes.len() {
-        let rest = &sql[at..];
+        let text = |from: usize, to: usize| sql.get(at + from..at + to);
         let (token, len) = match bytes[at] {
             b' ' | b'\t' | b'\n' | b'\r' | 0x0c => (None, 1),
-            b'-' if rest.starts_with("--") => (None, rest.find('\n').unwrap_or(rest.len())),
-            b'/' if rest.starts_with("/*") => (None, rest.find("*/")? + 2),
+            b'-' if bytes.get(at + 1) == Some(&b'-') => {
+                (None, end_of(&bytes[at..], |_, byte| byte == b'\n').unwrap_or(bytes.len() - at))
+            }
+            b'/' if bytes.get(at + 1) == Some(&b'*') => {
+                (None, end_of(&bytes[at + 2..], |last, byte| (last, byte) == (b'*', b'/'))? + 2)
+            }
             b'\'' => {
-                let len = end_of_text(&bytes[at..])?;
-                (Some(Token::Text(&rest[1..len - 1])), len)
+                let len = end_of(&bytes[at + 1..], |_, byte| byte == b'\'')?;
+                // Two of them stand for one.
+                if bytes.get(at + 1 + len) == Some(&b'\'') {
+                    return None;
+                }
+                (Some(Token::Text(text(1, len)?)), len + 1)
             }
             open @ (b'"' | b'`' | b'[') => {
-                let close = if open == b'[' { ']' } else { char::from(open) };
-                let len = rest[1..].find(close)?;
-                (Some(Token::Quoted(&rest[1..=len])), len + 2)
+                let close = if open == b'[' { b']' } else { open };
+                let len = end_of(&bytes[at + 1..], |_, byte| byte == close)?;
+                (Some(Token::Quoted(text(1, len)?)), len + 1)
             }
             b'?' if bytes.get(at + 1).is_none_or(|byte| !is_part(*byte)) => {
                 parameters += 1;
@@ -182,15 +190,15 @@ fn tokens(sql: &str) -> Option<Vec<Token<'_>>> {
             b'?' => return None,
             b':' | b'@' | b'$' => {
                 let end = end_of_word(at + 1);
-                (Some(Token::Named(&sql[at..end])), end - at)
+                (Some(Token::Named(text(0, end - at)?)), end - at)
             }
             b'0'..=b'9' => {
                 let end = end_of_word(at);
-                (Some(Token::Number(&sql[at..end])), end - at)
+                (Some(Token::Number(text(0, end - at)?)), end - at)
             }
             byte if is_part(byte) => {
                 let end = end_of_word(at);
-                (Some(Token::Word(&sql[at..end])), end - at)
+                (Some(Token::Word(text(0, end - at)?)), end - at)
             }
             byte => (Some(Token::Sign(byte)), 1),
         };
@@ -200,16 +208,11 @@ fn tokens(sql: &str) -> Option<Vec<Token<'_>>> {
     Some(found)
 }
 
-/// The bytes of a string in quotes, where two of them stand for one.
-fn end_of_text(bytes: &[u8]) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        at += bytes[at..].iter().position(|byte| *byte == b'\'')? + 1;
-        if bytes.get(at) != Some(&b'\'') {
-            return Some(at);
-        }
-        at += 1;
-    }
+/// How long it is with the byte by which it ends.
+fn end_of(bytes: &[u8], is_last: impl Fn(u8, u8) -> bool) -> Option<usize> {
+    let mut last = 0;
+    let ends = |byte: &u8| is_last(std::mem::replace(&mut last, *byte), *byte);
+    bytes.iter().position(ends).map(|at| at + 1)
 }
 
 /// The places of the tokens that stand in no brackets; brackets themselves do not.
@@ -253,7 +256,7 @@ mod tests {
             found("SELECT * FROM todo t WHERE n > ? AND (a OR b) AND t.body = ? AND done = 0"),
             Some(("todo".into(), vec![("body".into(), Noted::Text("ab".into())), ("done".into(), Noted::Integer(0))]))
         );
-        assert_eq!(columns("SELECT * FROM todo WHERE body = 'it''s' AND x IS NOT NULL"), ["body"]);
+        assert_eq!(columns("SELECT * FROM todo WHERE body = 'it' AND x IS NOT NULL"), ["body"]);
     }
 
     #[test]
@@ -270,6 +273,7 @@ mod tests {
             "SELECT * FROM f(1) WHERE list = ?",
             "SELECT * FROM todo WHERE list = ?1",
             "SELECT * FROM todo WHERE list = 'open",
+            "SELECT * FROM todo WHERE list = 'it''s'",
             "SELECT * FROM todo WHERE list = ? AND 7 IN todo",
             "SELECT (SELECT max(q) FROM part) FROM todo WHERE list = ?",
         ] {

@@ -94,10 +94,12 @@ impl Lives {
     pub fn watched(&mut self) -> Rc<[Watched]> {
         let all = &self.all;
         let gather = || {
-            let mut columns: Vec<_> =
-                all.iter().filter_map(|live| live.reads.filter.as_ref()).map(|filter| filter.column.clone()).collect();
-            columns.sort_unstable();
-            columns.dedup();
+            let mut columns = vec![];
+            for filter in all.iter().filter_map(|live| live.reads.filter.as_ref()) {
+                if !columns.contains(&filter.column) {
+                    columns.push(filter.column.clone());
+                }
+            }
             columns.into()
         };
         self.watched.get_or_insert_with(gather).clone()
