@@ -515,3 +515,29 @@ fn what_cannot_be_followed_is_told_why() {
     assert_eq!(live.error.map(|error| error.code).as_deref(), Some("SQLITE_ERROR"));
     assert_eq!(world.metrics(a)["live_queries"], 0);
 }
+
+/// Lets operations of the store and slices of statements take turns, until it is so.
+fn go_on_until(world: &mut World, is_so: impl Fn(&mut World) -> bool) {
+    while !is_so(world) {
+        assert!(world.step() | world.turn(), "it comes to rest before");
+    }
+}
+
+// At stake: a list that shows a view as it was, for ever: for a moment nobody knows what the new one reads.
+#[test]
+fn what_is_written_while_a_query_is_run_for_the_first_time_over_another_schema_is_not_missed() {
+    let mut world = World::with_eager_fibers(MemoryStore::new());
+    let (a, b) = (world.tab(), world.tab());
+    let many = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400) INSERT INTO new SELECT i FROM c";
+    world.exec(a, &format!("CREATE TABLE old(x); CREATE TABLE new(x); CREATE VIEW shown AS SELECT x FROM old; {many}")).unwrap();
+    let mut live = Followed::begin(&mut world, b, "SELECT max(x), count(*) FROM shown", &[]);
+    world.ask_exec(a, "DROP VIEW shown; CREATE VIEW shown AS SELECT x FROM new", None);
+    go_on_until(&mut world, |world| world.metrics(a)["live_runs"] == 2);
+    let durable = world.metrics(a)["commit_durable"];
+    world.ask_query(a, "INSERT INTO new VALUES (1000)", &[], None);
+    go_on_until(&mut world, |world| world.metrics(a)["commit_durable"] > durable);
+    assert_eq!(world.metrics(a)["live_updates"], 1, "it is still being run");
+    world.settle();
+    live.take(&mut world);
+    assert_eq!(live.rows, vec![vec![int(1000), int(401)]]);
+}
