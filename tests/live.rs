@@ -541,3 +541,44 @@ fn what_is_written_while_a_query_is_run_for_the_first_time_over_another_schema_i
     live.take(&mut world);
     assert_eq!(live.rows, vec![vec![int(1000), int(401)]]);
 }
+
+const TWO_PARTS: &str = "BEGIN; INSERT INTO t VALUES (1); COMMIT; BEGIN;
+    WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400) INSERT INTO t SELECT i FROM c; COMMIT";
+
+#[test]
+fn who_begins_to_listen_in_the_middle_of_a_script_is_told_only_of_what_comes_after() {
+    let mut world = World::with_eager_fibers(MemoryStore::new());
+    let (a, b) = (world.tab(), world.tab());
+    world.exec(a, "CREATE TABLE t(x)").unwrap();
+    world.send(a, Op::Changes(wire::Changes { tables: None }), &[]);
+    let durable = world.metrics(a)["commit_durable"];
+    world.ask_exec(a, TWO_PARTS, None);
+    go_on_until(&mut world, |world| world.metrics(a)["commit_durable"] > durable);
+    let id = world.send(b, Op::Changes(wire::Changes { tables: None }), &[]);
+    world.settle();
+    let commits: Vec<_> = told(&mut world, b, id).iter().map(|(change, _)| change.commit).collect();
+    assert_eq!(commits, [durable + 1, durable + 2]);
+}
+
+// At stake: a change that never was, told under the number of one that was.
+#[test]
+fn the_parts_of_a_script_that_were_lost_are_not_told_when_their_numbers_are_given_out_again() {
+    let mut world = World::with_eager_fibers(MemoryStore::new());
+    let (a, b) = (world.tab(), world.tab());
+    world.exec(a, "CREATE TABLE t(x)").unwrap();
+    let id = world.send(b, Op::Changes(wire::Changes { tables: None }), &[]);
+    told(&mut world, b, id);
+    let script = world.ask_exec(a, TWO_PARTS, None);
+    while world.pending.is_empty() {
+        assert!(world.turn());
+    }
+    world.answer_store(Err(StoreFailure::NotApplied(tabhub::error::Error::full())));
+    world.settle();
+    assert!(world.done(a, script).is_err());
+    world.query(a, "INSERT INTO t VALUES (9)").unwrap();
+    let all = told(&mut world, b, id);
+    assert_eq!(
+        all.iter().map(|(change, rows)| (&change.tables[..], &rows[..])).collect::<Vec<_>>(),
+        [(&[changed("t", "i", Some(1))][..], &[1][..])]
+    );
+}

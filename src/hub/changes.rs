@@ -17,6 +17,8 @@ struct Listener {
     id: u64,
     tables: Vec<String>,
     credits: u32,
+    /// Of the commits after this one it is told.
+    since: CommitSeq,
     /// It has missed some.
     lags: bool,
 }
@@ -47,10 +49,9 @@ impl Changes {
 
 impl Database {
     pub(super) fn listen(&mut self, port: PortId, id: u64, tables: Vec<String>) {
-        self.changes.listeners.push(Listener { port, id, tables, credits: CREDITS, lags: false });
-        // From this commit on.
-        let commit = self.newest_commit().0;
-        let nothing = wire::Changed { commit, ..wire::Changed::default() };
+        let since = self.newest_commit();
+        self.changes.listeners.push(Listener { port, id, tables, credits: CREDITS, since, lags: false });
+        let nothing = wire::Changed { commit: since.0, ..wire::Changed::default() };
         self.reply_now(port, id, changed(nothing, &wire::RowsWriter::new()));
     }
 
@@ -64,7 +65,9 @@ impl Database {
         let is_recorded = recorded.iter().any(|(seq, _)| Some(*seq) == newest);
         let unknown = newest.filter(|_| !is_recorded).map(|seq| Pending { seq, port, set: None });
         let recorded = recorded.into_iter().map(|(seq, set)| Pending { seq, port, set: Some(set) });
-        self.changes.pending.extend(recorded.chain(unknown));
+        // A script's parts may have been lost before its end; others are given their numbers.
+        let published = self.published();
+        self.changes.pending.extend(recorded.chain(unknown).filter(|pending| pending.seq <= published));
         // Where the store answers at once.
         self.publish_changes(self.newest_commit());
     }
@@ -109,7 +112,8 @@ impl Database {
         for listener in &mut self.changes.listeners {
             let wanted = |change: &&TableChange| listener.tables.is_empty() || listener.tables.contains(&change.table);
             let tables: Vec<_> = tables.iter().copied().filter(wanted).collect();
-            if !is_schema && tables.is_empty() {
+            // The parts of a script are told when all of it has ended: some may have been durable when the tab came.
+            if !is_schema && tables.is_empty() || pending.seq <= listener.since {
                 continue;
             }
             listener.lags |= listener.credits == 0;
