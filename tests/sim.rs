@@ -82,3 +82,14 @@ fn an_acknowledgement_before_the_write_is_complete_is_caught() {
 fn a_dropped_memory_of_writes_is_caught() {
     assert_eq!(caught(Control::DroppedSessions).1, "once");
 }
+
+// A difference is then applied to another state than the one it was made for, and the last of all is not known.
+#[test]
+fn a_state_of_a_live_query_that_gets_lost_is_caught() {
+    assert!(matches!(caught(Control::DroppedState).1, "live" | "newest"));
+}
+
+#[test]
+fn a_change_that_is_not_told_is_caught() {
+    assert_eq!(caught(Control::DroppedChange).1, "changes");
+}

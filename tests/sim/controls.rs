@@ -1,6 +1,7 @@
-//! Negative controls: stores that break one promise each. Every checker must catch the control that it is meant for, or it
+//! Negative controls: stores, and hubs, that break one promise each. Every checker must catch the control that it is meant for, or it
 //! checks nothing. (A checkpoint past a snapshot is one more: the pager never meets it under `SQLite`, which reads a page before
-//! it writes it, so its control is in `properties`.) None of them needs a switch in the product: all of it is done to what the hub stores.
+//! it writes it, so its control is in `properties`.) None of them needs a switch in the product: all of it is done to what the hub
+//! stores, and to what it says.
 
 use super::disk::{Disk, HubNo};
 use super::tamper::{with_epoch, without_sessions};
@@ -17,6 +18,10 @@ pub enum Control {
     EarlyAck,
     /// What the commits say of their clients' numbered writes is dropped.
     DroppedSessions,
+    /// What a hub says of live queries gets lost, now and then.
+    DroppedState,
+    /// The same of what it says of changes.
+    DroppedChange,
 }
 
 impl Disk {
@@ -30,19 +35,19 @@ impl Disk {
             }
             (Some(Control::NoEpochCheck), op) => {
                 let op = with_epoch(op, self.newest);
-                self.store.run(op)
+                self.carry_out(op)
             }
             (Some(Control::DroppedSessions), StoreOp::Write(batch)) => {
                 let writes = batch.writes.iter().filter_map(without_sessions).collect();
-                self.store.run(StoreOp::Write(Rc::new(WriteBatch { writes, ..*batch })))
+                self.carry_out(StoreOp::Write(Rc::new(WriteBatch { writes, ..*batch })))
             }
-            (_, op) => self.store.run(op),
+            (_, op) => self.carry_out(op),
         }
     }
 
     fn write_late_ones(&mut self, hub: HubNo) {
         for (_, batch) in self.late.extract_if(.., |(late, _)| *late == hub).collect::<Vec<_>>() {
-            drop(self.store.run(StoreOp::Write(batch)));
+            drop(self.carry_out(StoreOp::Write(batch)));
         }
     }
 
@@ -51,7 +56,7 @@ impl Disk {
         if self.control == Some(Control::TornCommit) && batch.writes.len() > 1 {
             let mut writes = batch.writes.clone();
             writes.remove(self.chance.index(writes.len()));
-            drop(self.store.run(StoreOp::Write(Rc::new(WriteBatch { writes, ..*batch }))));
+            drop(self.carry_out(StoreOp::Write(Rc::new(WriteBatch { writes, ..*batch }))));
         }
     }
 }

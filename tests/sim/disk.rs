@@ -6,6 +6,7 @@
 //! after it; reads between two writes come in any order; a connection that is lost answers nothing but that.
 
 use super::chance::Chance;
+use super::commits::Commits;
 use super::controls::Control;
 use super::tally::Tally;
 use std::collections::{BTreeMap, VecDeque};
@@ -82,6 +83,8 @@ pub enum DiskMove {
 #[derive(Debug)]
 pub struct Disk {
     pub store: MemoryStore,
+    /// What the store holds of commits.
+    pub commits: Commits,
     pub control: Option<Control>,
     /// Operations carried out so far; faults are counted by them.
     pub done: u64,
@@ -99,6 +102,7 @@ pub struct Disk {
 impl Disk {
     pub fn new(seed: u64, faults: &[(u64, Fault)], control: Option<Control>) -> Self {
         Self {
+            commits: Commits::of(&MemoryStore::new()),
             store: MemoryStore::new(),
             control,
             done: 0,
@@ -113,6 +117,7 @@ impl Disk {
 
     /// The database is another one, which nobody has open.
     pub fn replace(&mut self, store: MemoryStore) {
+        self.commits = Commits::of(&store);
         (self.store, self.newest) = (store, Epoch(0));
     }
 
@@ -211,6 +216,16 @@ impl Disk {
                 self.unfenced.get_or_insert(text);
             }
             _ => {}
+        }
+        result
+    }
+
+    /// Has the store do it, and notes the commits that it then holds.
+    pub(super) fn carry_out(&mut self, op: StoreOp) -> StoreResult {
+        let batch = if let StoreOp::Write(batch) = &op { Some(batch.clone()) } else { None };
+        let result = self.store.run(op);
+        if let (Some(batch), Ok(_)) = (batch, &result) {
+            self.commits.note(&batch, &self.store);
         }
         result
     }

@@ -46,6 +46,18 @@ pub fn iterate(sql: &str) -> (Op, Vec<u8>) {
     (Op::Iterate(wire::Iterate { sql: sql.into(), params: no_params(), timeout: None }), no_values(1))
 }
 
+pub fn live(sql: &str, params: &[i64]) -> (Op, Vec<u8>) {
+    let shape = wire::ParamsShape { count: u32::try_from(params.len()).expect("few"), names: None };
+    let values: Vec<_> = params.iter().map(|n| Value::Integer(*n)).collect();
+    (Op::Live(wire::Live { sql: sql.into(), params: shape }), encode_values(&values))
+}
+
+/// Of these tables, or of any.
+pub fn changes(tables: &[&str]) -> (Op, Vec<u8>) {
+    let tables = (!tables.is_empty()).then(|| tables.iter().map(|table| (*table).into()).collect());
+    (Op::Changes(wire::Changes { tables }), vec![])
+}
+
 /// The rows of a reply, all results in one.
 pub fn rows(body: &Body, payload: &[u8]) -> Option<Rows> {
     let shapes = match body {

@@ -1,7 +1,10 @@
 //! The tables that simulated tabs write, such that every row tells who wrote it, every state tells what it consists of, and
 //! every cell tells which write touched it last; and what the tabs noted of their writes and reads, to be held against them.
 
+use super::follow::StateTold;
+use super::listen::Heard;
 use super::plan::Entry;
+use super::told::Held;
 use std::fmt::Write;
 
 /// `seq` counts the rows without gaps, so that it is also the number of the state that the row makes. The trigger touches a cell
@@ -95,6 +98,8 @@ pub struct Attempt {
     /// It may stand after what its client asked for later: some hub refused it, or let its transaction time out, and the client,
     /// who never came to know, has asked another.
     pub may_be_late: bool,
+    /// What it did it may have taken back to a savepoint.
+    pub may_undo: bool,
 }
 
 /// What a read has shown of a state.
@@ -135,6 +140,14 @@ pub struct Book {
     pub attempts: Vec<Attempt>,
     pub seen: Vec<Seen>,
     pub iterated: Vec<Iterated>,
+    /// States of live queries.
+    pub states: Vec<StateTold>,
+    /// What was told of commits.
+    pub heard: Vec<Heard>,
+    /// What those have who still follow when all is quiet.
+    pub held: Vec<Held>,
+    /// Live queries that failed.
+    pub lives_ended: u64,
     pub violation: Option<Violation>,
 }
 
@@ -147,7 +160,8 @@ impl Book {
     pub fn attempt(&mut self, client: u32, turn: u64, parts: usize, in_parts: bool) -> usize {
         let parts = (0..).take(parts).collect();
         let (fate, told) = (Fate::Open, vec![]);
-        self.attempts.push(Attempt { client, turn, parts, in_parts, fate, told, is_import: false, may_be_late: false });
+        let (is_import, may_be_late, may_undo) = (false, false, false);
+        self.attempts.push(Attempt { client, turn, parts, in_parts, fate, told, is_import, may_be_late, may_undo });
         self.attempts.len() - 1
     }
 

@@ -3,7 +3,7 @@
 use super::disk::HubNo;
 use super::ledger::{Book, SCHEMA};
 use super::plan::{Act, Deed, Entry};
-use super::tab::Kind;
+use super::tab::{Kind, Tab};
 use super::world::{End, Mail, World};
 use crate::support;
 use tabhub::hub::Event;
@@ -11,7 +11,7 @@ use tabhub::ids::PortId;
 use tabhub::wire::{Body, Metrics, Op, Request};
 
 /// What the hub's own figures add to the tally.
-const FIGURES: [&str; 7] = ["commits", "groups", "checkpoints", "misses", "restarts", "recalled", "reconnections"];
+const FIGURES: [&str; 8] = ["commits", "groups", "checkpoints", "misses", "restarts", "recalled", "reconnections", "live_runs"];
 
 impl World {
     pub fn act(&mut self, act: &Act) {
@@ -89,10 +89,9 @@ impl World {
         port.to_hub.truncate(kept);
     }
 
-    /// The tab is over, and another one takes its place. `all_sent`: what it has sent arrives.
+    /// The tab is over, and another one takes its place, as when a page is loaded again. `all_sent`: what it has sent arrives.
     pub fn end_tab(&mut self, at: usize, all_sent: bool) {
-        let successor = self.new_client();
-        let dead = std::mem::replace(&mut self.tabs[at], successor);
+        let dead = self.load_again(at);
         let ports: Vec<_> = self.ports.iter().filter(|(_, port)| port.client == dead.client).map(|(id, _)| *id).collect();
         for id in ports {
             if !all_sent {
@@ -103,6 +102,13 @@ impl World {
             }
         }
         self.tally.add("tabs ended", 1);
+    }
+
+    /// Another tab, which knows nothing and wants to follow the same; the one whose place it takes.
+    fn load_again(&mut self, at: usize) -> Tab {
+        let mut successor = self.new_client();
+        successor.watching = self.tabs[at].watching.wishes();
+        std::mem::replace(&mut self.tabs[at], successor)
     }
 
     pub fn end_hub(&mut self, hub: HubNo) {
@@ -126,7 +132,7 @@ impl World {
         }
         self.ports.clear();
         for at in 0..self.tabs.len() {
-            self.tabs[at] = self.new_client();
+            self.load_again(at);
         }
         self.tally.add("crashes of everything", 1);
     }
@@ -141,6 +147,7 @@ impl World {
         let tab = fresh.tab();
         fresh.exec(tab, SCHEMA).expect("the tables are made");
         self.disk.replace(fresh.store);
+        self.count_told();
         self.book = Book { violation: self.book.violation.take(), ..Book::default() };
         self.tally.add("deletions", 1);
     }
@@ -214,8 +221,23 @@ impl World {
         }
     }
 
+    /// What tabs were told of commits, for the tally.
+    pub fn count_told(&mut self) {
+        let Book { states, heard, lives_ended, .. } = &self.book;
+        let count = |n: usize| n as u64;
+        self.tally.add("live states", count(states.len()));
+        self.tally.add("live differences", count(states.iter().filter(|state| state.is_difference).count()));
+        self.tally.add("live failovers", count(states.iter().filter(|state| state.crossed).count()));
+        self.tally.add("live errors", *lives_ended);
+        self.tally.add("changes", count(heard.iter().map(|heard| heard.changes.len()).sum()));
+        let of_everything = heard.iter().flat_map(|heard| &heard.changes).filter(|change| change.everything);
+        self.tally.add("changes of everything", count(of_everything.count()));
+        self.tally.add("changes over a failover", count(heard.iter().filter(|heard| heard.crossed).count()));
+    }
+
     /// Whether somebody waits for an answer.
     pub fn has_unanswered(&self) -> bool {
-        self.tabs.iter().any(|tab| tab.sent.values().any(|sent| !matches!(sent.kind, Kind::Farewell)))
+        let is_asking = |tab: &Tab| tab.sent.values().any(|sent| !matches!(sent.kind, Kind::Farewell));
+        self.tabs.iter().any(|tab| is_asking(tab) || tab.watching.is_waiting())
     }
 }

@@ -3,6 +3,7 @@
 
 use super::chance::Chance;
 use super::disk::{Fault, Scope};
+use super::queries::{FILTERS, QUERIES};
 use std::fmt;
 use tabhub::store::Limits;
 use tabhub::wire::Durability;
@@ -87,6 +88,20 @@ pub enum Deed {
     /// The last frame on its way to the hub arrives twice.
     Repeat,
     LosePort,
+    /// It follows one of `QUERIES`.
+    Follow {
+        query: usize,
+        is_slow: bool,
+    },
+    /// It listens to changes, of one of `FILTERS`.
+    Listen {
+        filter: usize,
+        is_slow: bool,
+    },
+    /// It wants no more of something that it follows or listens to.
+    Abandon(usize),
+    /// It asks for more, where it is slow, of what it follows and listens to.
+    CatchUp,
 }
 
 pub const CELLS: u64 = 6;
@@ -99,7 +114,8 @@ impl Plan {
         let count = 30 + chance.index(60);
         // How rough the world is differs from seed to seed: calm ones get further.
         let roughness = chance.pick(&[0, 2, 4, 8]);
-        let acts = (0..count).map(|_| act(&mut chance, tabs, roughness)).collect();
+        let mut acts = (0..count).map(|_| act(&mut chance, tabs, roughness)).collect();
+        watch(&mut Chance::new(seed ^ 0x11FE), tabs, &mut acts);
         let suspend_steps = chance.pick(&[None, Some(30), Some(300), Some(5000)]);
         Self { seed, tabs, limits, suspend_steps, orderly: false, faults: vec![], acts }
     }
@@ -140,6 +156,35 @@ fn act(chance: &mut Chance, tabs: usize, roughness: u64) -> Act {
         45 => Act::Tab(chance.index(tabs), Deed::Destroy),
         _ => Act::Tab(chance.index(tabs), deed(chance)),
     }
+}
+
+/// What tabs follow and listen to, put among the other acts by a chance of its own, so that those of a seed are what they would be without.
+fn watch(chance: &mut Chance, tabs: usize, acts: &mut Vec<Act>) {
+    if chance.one_in(3) {
+        return;
+    }
+    // They begin early, so that there is something to tell.
+    for _ in 0..2 + chance.below(4) {
+        let begin = if chance.one_in(3) { listen(chance) } else { follow(chance) };
+        acts.insert(chance.index(acts.len() / 4 + 1), Act::Tab(chance.index(tabs), begin));
+    }
+    for _ in 0..chance.below(12) {
+        let deed = match chance.below(12) {
+            0..4 => follow(chance),
+            4 => listen(chance),
+            5..7 => Deed::Abandon(chance.index(4)),
+            _ => Deed::CatchUp,
+        };
+        acts.insert(chance.index(acts.len() + 1), Act::Tab(chance.index(tabs), deed));
+    }
+}
+
+fn follow(chance: &mut Chance) -> Deed {
+    Deed::Follow { query: chance.index(QUERIES.len()), is_slow: chance.one_in(4) }
+}
+
+fn listen(chance: &mut Chance) -> Deed {
+    Deed::Listen { filter: chance.index(FILTERS.len()), is_slow: chance.one_in(4) }
 }
 
 #[derive(Clone, Copy)]

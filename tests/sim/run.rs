@@ -5,8 +5,9 @@ use super::controls::Control;
 use super::frames;
 use super::ledger::{LEDGER, READ, Row, SCHEMA, Violation};
 use super::plan::{Act, Deed, Plan};
-use super::tab::Kind;
+use super::tab::{Kind, Tab};
 use super::tally::Tally;
+use super::told::Held;
 use super::verdict::Truth;
 use super::world::World;
 use crate::support;
@@ -18,6 +19,8 @@ use tabhub::wire::{CheckLevel, Value};
 /// Steps and virtual time within which everybody must have been answered once the faults have stopped.
 const DRAIN_STEPS: u32 = 50_000;
 const DRAIN_MS: f64 = 600_000.0;
+/// Longer than it takes a hub to give up an operation of the store that does not answer, and to try again.
+const LINGER_MS: f64 = 100_000.0;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -81,6 +84,7 @@ impl World {
         for attempt in &self.book.attempts {
             self.tally.add(fate_name(&attempt.fate), 1);
         }
+        self.count_told();
         self.tally.add("reads", (self.book.seen.len() + self.book.iterated.len()) as u64);
         Outcome { violation: self.book.violation, digest: self.digest, tally: self.tally, operations }
     }
@@ -128,12 +132,46 @@ impl World {
     /// The faults stop, frozen tabs thaw, and in the end everybody reads what there is.
     fn come_to_rest(&mut self) {
         self.disk.armed.clear();
-        self.tabs.iter_mut().for_each(|tab| tab.frozen = false);
+        for at in 0..self.tabs.len() {
+            self.tabs[at].frozen = false;
+            self.tabs[at].hurry();
+            self.flush(at);
+        }
         self.drain(true);
         for at in 0..self.tabs.len() {
             self.act(&Act::Tab(at, Deed::Read));
         }
         self.drain(true);
+        self.linger();
+        self.note_held();
+    }
+
+    /// Until nothing happens for a while: what is told of commits nobody waits for, and the storage may have to be tried again for it.
+    fn linger(&mut self) {
+        let until = self.now.get() + LINGER_MS;
+        for _ in 0..DRAIN_STEPS {
+            let moves = self.moves();
+            match self.next_wake() {
+                _ if self.book.violation.is_some() => return,
+                _ if !moves.is_empty() => {
+                    let next = self.chance.pick(&moves);
+                    self.carry_out(next);
+                }
+                Some(at) if at < until => self.now.set(self.now.get().max(at)),
+                _ => return,
+            }
+        }
+        self.book.accuse("quiet", "something goes on and on".into());
+    }
+
+    /// Notes what those have who still follow. Not of a hub that was fenced: it learns of that, and its tabs, when it next uses its storage.
+    fn note_held(&mut self) {
+        let hub_of = |tab: &Tab| tab.port.and_then(|port| self.ports.get(&port)).map(|port| port.hub);
+        for tab in self.tabs.iter().filter(|tab| self.newest.is_some() && hub_of(tab) == self.newest) {
+            let (client, lives) = (tab.client, &tab.watching.lives);
+            self.book.held.extend(lives.iter().map(|live| Held { client, query: live.query, rows: live.held() }));
+            tab.watching.listeners.iter().for_each(|listener| listener.complete(&mut self.book));
+        }
     }
 
     /// Until nothing more happens by itself and everybody has been answered.
@@ -152,7 +190,8 @@ impl World {
                 _ => break,
             }
         }
-        let open: Vec<_> = self.tabs.iter().filter(|tab| !tab.sent.is_empty()).map(|tab| (tab.client, &tab.sent)).collect();
+        let is_open = |tab: &&Tab| !tab.sent.is_empty() || tab.watching.is_waiting();
+        let open: Vec<_> = self.tabs.iter().filter(is_open).map(|tab| (tab.client, &tab.sent, &tab.watching)).collect();
         let detail = format!("still waiting: {open:?}");
         self.book.accuse("answered", detail);
     }
@@ -170,7 +209,10 @@ impl World {
             Ok::<_, String>(Truth { rows: rows.iter().map(|row| ledger_row(row)).collect(), last, integrity })
         })();
         match truth {
-            Ok(truth) => self.book.judge(&truth),
+            Ok(truth) => {
+                self.book.judge(&truth);
+                self.book.judge_told(&truth, &self.disk.commits);
+            }
             Err(why) => self.book.accuse("recovery", why),
         }
         if self.chance.one_in(8) {

@@ -3,8 +3,9 @@
 
 use super::frames;
 use super::ledger::{self, Book, Fate, State};
-use super::plan::{Deed, Entry, Step};
+use super::plan::{Deed, Entry};
 use super::transaction::{Reading, Transaction};
+use super::watching::Watching;
 use std::collections::{BTreeMap, BTreeSet};
 use tabhub::ids::PortId;
 use tabhub::wire::{self, Body, Durability, Op, Request, WireError};
@@ -65,7 +66,7 @@ pub struct Tab {
     pub outbox: Vec<Vec<u8>>,
     /// Sends again on another hub what a hub that gave up has left open. Others take that as an answer.
     is_stubborn: bool,
-    welcomed: bool,
+    pub(super) welcomed: bool,
     /// The commit of the first welcome.
     since: Option<u64>,
     epoch: u64,
@@ -75,7 +76,8 @@ pub struct Tab {
     last_write: u64,
     pub sent: BTreeMap<u64, Sent>,
     /// Answers to these concern nobody any more.
-    given_up: BTreeSet<u64>,
+    pub(super) given_up: BTreeSet<u64>,
+    pub watching: Watching,
     /// The newest state that it knows to be committed.
     pub floor: i64,
     turns: u64,
@@ -97,6 +99,7 @@ impl Tab {
             last_write: 0,
             sent: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            watching: Watching::default(),
             floor: 0,
             turns: 0,
         }
@@ -126,6 +129,7 @@ impl Tab {
     pub fn lose_hub(&mut self, book: &mut Book) {
         (self.port, self.welcomed) = (None, false);
         self.outbox.clear();
+        self.lose_watched();
         for sent in self.sent.values() {
             if let Kind::Begin(open) = &sent.kind {
                 book.attempts[open.attempt].may_be_late = true;
@@ -163,6 +167,14 @@ impl Tab {
         self.sent.insert(id, sent);
     }
 
+    /// Sends, to the hub that has welcomed it, a request that no other hub can go on with; its id.
+    pub fn open(&mut self, (op, payload): (Op, Vec<u8>)) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.outbox.push(frames::encode(&Request { id, write: None, answered: None, op }, &payload));
+        id
+    }
+
     /// Sends what wants no reply.
     pub fn note(&mut self, op: Op, payload: &[u8]) {
         self.outbox.push(frames::encode(&Request { id: 0, write: None, answered: None, op }, payload));
@@ -194,6 +206,7 @@ impl Tab {
             Deed::Transaction { steps, commit } => {
                 let attempt = self.attempt(book, 0, false);
                 let begin = wire::Begin { mode: wire::TransactionMode::Immediate, timeout: 5000 };
+                book.attempts[attempt].may_undo = true;
                 let open = Transaction::new(attempt, steps, commit);
                 self.ask((Op::Begin(begin), vec![]), false, Kind::Begin(open));
             }
@@ -220,6 +233,7 @@ impl Tab {
             }
             Deed::Destroy => self.ask((Op::Destroy(wire::Destroy {}), vec![]), false, Kind::Farewell),
             Deed::Close => self.ask((Op::Close(wire::Close {}), vec![]), false, Kind::Farewell),
+            Deed::Follow { .. } | Deed::Listen { .. } | Deed::Abandon(_) | Deed::CatchUp => self.watch(&deed),
             Deed::Import(_) | Deed::Kill | Deed::Freeze | Deed::Thaw | Deed::Repeat | Deed::LosePort => {
                 unreachable!("the world's business")
             }
@@ -260,7 +274,9 @@ impl Tab {
                 News::Over
             }
             (re, body) => {
-                self.answer(re, &body, payload, book);
+                if !self.take_watched(re, &body, payload, book) {
+                    self.answer(re, &body, payload, book);
+                }
                 News::None
             }
         }
@@ -271,6 +287,7 @@ impl Tab {
         self.since.get_or_insert(commit);
         self.outbox.extend(self.sent.values().map(|sent| sent.frame.clone()));
         self.last_write = self.next_write - 1;
+        self.ask_watched();
     }
 
     fn answer(&mut self, re: u64, body: &Body, payload: &[u8], book: &mut Book) {
@@ -375,18 +392,5 @@ impl Kind {
             self,
             Kind::Write(_) | Kind::FailingWrite | Kind::Read { .. } | Kind::Begin(_) | Kind::Commit(_) | Kind::BeginRead(_)
         )
-    }
-}
-
-/// The step that a transaction asks for next, as a request inside of it.
-pub fn step_request(client: u32, attempt: usize, part: usize, tx: u64, step: &Step) -> (Op, Vec<u8>) {
-    match step {
-        Step::Insert(entry) => frames::query(&ledger::insert_returning(client, attempt, part, *entry), Some(tx), None),
-        Step::Undone(entry) => {
-            let insert = ledger::insert(client, attempt, part, *entry);
-            frames::exec(&format!("SAVEPOINT s; {insert}; ROLLBACK TO s; RELEASE s"), Some(tx))
-        }
-        Step::Read => frames::query(ledger::READ, Some(tx), None),
-        Step::Fails => frames::query(ledger::FAILS, Some(tx), None),
     }
 }

@@ -3,7 +3,7 @@
 use super::frames;
 use super::ledger::{self, Book, Fate, State};
 use super::plan::Step;
-use super::tab::{Kind, Tab, step_request};
+use super::tab::{Kind, Tab};
 use std::collections::VecDeque;
 use tabhub::wire::{self, Body, Op, WireError};
 
@@ -127,5 +127,18 @@ impl Reading {
         }
         self.left -= 1;
         tab.ask(frames::query(ledger::READ, Some(tx), None), false, Kind::StepRead(self));
+    }
+}
+
+/// The step that a transaction asks for next, as a request inside of it.
+fn step_request(client: u32, attempt: usize, part: usize, tx: u64, step: &Step) -> (Op, Vec<u8>) {
+    match step {
+        Step::Insert(entry) => frames::query(&ledger::insert_returning(client, attempt, part, *entry), Some(tx), None),
+        Step::Undone(entry) => {
+            let insert = ledger::insert(client, attempt, part, *entry);
+            frames::exec(&format!("SAVEPOINT s; {insert}; ROLLBACK TO s; RELEASE s"), Some(tx))
+        }
+        Step::Read => frames::query(ledger::READ, Some(tx), None),
+        Step::Fails => frames::query(ledger::FAILS, Some(tx), None),
     }
 }

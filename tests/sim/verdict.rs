@@ -132,7 +132,7 @@ fn cells_agree(iterated: &[[i64; 4]], rows: &[Row]) -> bool {
 }
 
 /// The state after each row, from the empty one on.
-fn states(rows: &[Row]) -> Vec<State> {
+pub(super) fn states(rows: &[Row]) -> Vec<State> {
     let (mut cells, mut hash) = ([(0, 0); 6], 0);
     let mut states = vec![State { n: 0, hash: 0, cells: 0, sizes: 0 }];
     for row in rows {

@@ -6,7 +6,8 @@ use super::controls::Control;
 use super::disk::{Disk, DiskMove, HubNo, Scope};
 use super::ledger::Book;
 use super::plan::Plan;
-use super::tab::{Kind, News, Tab};
+use super::post::{operation, text};
+use super::tab::{News, Tab};
 use super::tally::Tally;
 use crate::support::stacks::{self, Stacks};
 use std::cell::Cell;
@@ -27,9 +28,6 @@ const BEGINNING: f64 = 1_700_000_000_000.0;
 
 /// Fibers that may run one after another before something else happens.
 const RUNS_MAX: u32 = 100_000;
-
-/// How the body of an answer begins that is an error.
-const ERROR: &[u8] = b"\"body\":{\"error\"";
 
 /// On its way to a hub.
 pub enum Mail {
@@ -164,7 +162,7 @@ impl World {
         }
     }
 
-    fn note(&mut self, what: u64) {
+    pub(super) fn note(&mut self, what: u64) {
         self.digest = (self.digest.rotate_left(5) ^ what).wrapping_mul(0x517C_C1B7_2722_0A95);
     }
 
@@ -321,14 +319,7 @@ impl World {
                     self.run_fiber(hub, &fiber);
                     todo.extend(self.handle(hub, Event::Ran(fiber.id())));
                 }
-                Action::Send(port, frame) => {
-                    self.note(checksum(&frame));
-                    self.tell(|| format!("    hub {hub} to {port:?}: {}", text(&frame)));
-                    self.note_refusal(port, &frame);
-                    if let Some(port) = self.ports.get_mut(&port).filter(|port| port.end == End::Open) {
-                        port.to_tab.push_back(frame);
-                    }
-                }
+                Action::Send(port, frame) => self.post(hub, port, frame),
                 Action::Store(id, op) => self.submit(hub, id, op),
                 Action::End => self.end_hub(hub),
                 Action::UseMemory => self.book.accuse("storage", "the hub goes on in memory, which nobody allowed".into()),
@@ -356,17 +347,6 @@ impl World {
         self.tally.add("suspensions", suspended);
     }
 
-    /// A write that a hub has refused may come after later ones when it is sent again, because the refusal never arrived.
-    fn note_refusal(&mut self, port: PortId, frame: &[u8]) {
-        let is_error = frame.windows(ERROR.len()).take(80).any(|window| window == ERROR);
-        let Some(port) = self.ports.get(&port).filter(|_| is_error) else { return };
-        let re = super::frames::decode(frame).0.re;
-        let sent = self.tabs.iter().find(|tab| tab.client == port.client).and_then(|tab| tab.sent.get(&re));
-        if let Some(Kind::Write(attempt)) = sent.map(|sent| &sent.kind) {
-            self.book.attempts[*attempt].may_be_late = true;
-        }
-    }
-
     fn submit(&mut self, hub: HubNo, id: OpId, op: StoreOp) {
         self.note(id.0);
         self.tell(|| format!("    hub {hub} submits {id:?}: {}", operation(&op)));
@@ -385,19 +365,4 @@ impl World {
         }
         self.disk.submit(hub, id, op);
     }
-}
-
-/// The header of a frame.
-fn text(frame: &[u8]) -> String {
-    let length = u32::from_le_bytes(frame[..4].try_into().expect("four bytes")) as usize;
-    String::from_utf8_lossy(&frame[4..4 + length]).chars().take(300).collect()
-}
-
-fn operation(op: &StoreOp) -> String {
-    let StoreOp::Write(batch) = op else { return format!("{op:?}") };
-    let key = |write: &Write| match write {
-        Write::Put(key, value) => format!("put {key:?} ({} bytes)", value.len()),
-        Write::Delete(from, to) => format!("delete {from:?} to {to:?}"),
-    };
-    format!("epoch {}: {}", batch.epoch.0, batch.writes.iter().map(key).collect::<Vec<_>>().join(", "))
 }
