@@ -125,6 +125,31 @@ fn hand_overs() -> Plan {
     plan((0..4).flat_map(|n| round(n * 6)).collect())
 }
 
+/// Tabs that follow and listen, one of them slowly, while others write, a hub makes room for the next, and the database is replaced.
+fn followed_writes() -> Plan {
+    let follow = |tab, query, is_slow| Act::Tab(tab, Deed::Follow { query, is_slow });
+    let listen = |tab, filter| Act::Tab(tab, Deed::Listen { filter, is_slow: false });
+    let begin = [follow(0, 4, false), follow(1, 4, false), follow(2, 6, true), listen(0, 0), listen(2, 1)];
+    let mut acts: Vec<_> = [Act::Together(5)].into_iter().chain(begin).collect();
+    acts.extend([
+        write(0, 1),
+        Act::Together(3),
+        write(1, 2),
+        write(2, 3),
+        write(0, 4),
+        Act::Tab(2, Deed::CatchUp),
+        Act::Tab(1, Deed::Script(vec![small(5), small(6)])),
+        Act::Tab(1, Deed::Abandon(0)),
+        follow(1, 5, false),
+        Act::Together(2),
+        Act::Finish,
+        write(1, 7),
+        Act::Tab(0, Deed::Import(9)),
+        write(2, 8),
+    ]);
+    plan(acts)
+}
+
 /// What a plan comes to, which must be right.
 fn survive(plan: &Plan) -> Outcome {
     let outcome = run(plan, None);
@@ -180,6 +205,14 @@ fn hand_overs_survive_every_fault_at_every_operation() {
     let calm = with_every_fault(&hand_overs());
     assert!(calm.tally.get("hubs ended") >= 8, "{}", calm.tally);
     assert_eq!(calm.tally.get("writes not applied"), 0, "no hub was in a hurry: {}", calm.tally);
+}
+
+// At stake: a list that shows for ever what a fault has undone, or never what came after it.
+#[test]
+fn followed_writes_survive_every_fault_at_every_operation() {
+    let calm = with_every_fault(&followed_writes());
+    let seen = ["live differences", "live failovers", "changes", "changes of everything"];
+    assert!(seen.iter().all(|what| calm.tally.get(what) > 0), "{}", calm.tally);
 }
 
 // At stake: the way back from one fault is where the next one does harm.
