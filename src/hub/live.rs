@@ -109,8 +109,7 @@ impl Lives {
     pub fn changed(&mut self, at: CommitSeq, set: Option<&WriteSet>) {
         self.is_stirred = true;
         for live in &mut self.all {
-            // A run under way over another schema may read what nobody knows yet.
-            if !live.knows_reads || set.is_none_or(|set| set.touches(&live.reads)) {
+            if set.is_none_or(|set| set.touches(&live.reads)) {
                 live.due = Some(at);
             }
             if set.is_none_or(|set| set.schema) {
