@@ -13,6 +13,8 @@
 //! - [`wire`]: the messages between tab and hub.
 //! - `web` (wasm32 only): `IndexedDB`, ports, locks, timers, stacks to run on. Adapters without decisions.
 //! - `native` (elsewhere): the same hub over a directory, as a library and as the command line `tabhub`.
+//! - `client` (feature `client`): for front-ends in WebAssembly, bindings to the JavaScript client. It knows nothing of the others, and they
+//!   are not in a build without the feature `hub`.
 //!
 //! *Architecture invariants.* Nothing below `web` and `native` names the browser, reads a clock or does I/O (but `store::file`,
 //! which is `native`'s block store), so the whole hub with the real `SQLite` runs in a deterministic simulation. Nothing is
@@ -20,17 +22,28 @@
 //! nothing of the hub's but the pager. Memory grows with the cache's budget, the log and the open transaction, never with the
 //! database.
 
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "hub")]
 pub mod engine;
+#[cfg(feature = "hub")]
 pub mod error;
+#[cfg(feature = "hub")]
 mod ffi;
+#[cfg(feature = "hub")]
 pub mod hub;
+#[cfg(feature = "hub")]
 pub mod ids;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod native;
+#[cfg(feature = "hub")]
 mod sorted;
+#[cfg(feature = "hub")]
 pub mod store;
+#[cfg(feature = "hub")]
 pub mod vfs;
+#[cfg(feature = "hub")]
 pub mod wire;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(feature = "hub", target_arch = "wasm32"))]
 pub mod web;
