@@ -1,6 +1,6 @@
 /**
- * `npm run build`: set-up, then dist/: hub.wasm (Rust → wasm-bindgen → wasm-opt), hub.js, tabhub.js, tabhub.global.js and the types; sizes checked.
- * `npm start`, `npm test` and `npm pack` come through here too. Nothing outside dist/ and target/ is written.
+ * `npm run build`: set-up, then dist/: hub.wasm (Rust → wasm-bindgen → wasm-opt), hub.js, tabhub.js, tabhub.global.js and the types; sizes checked; then examples/rust-app.
+ * `npm start`, `npm test` and `npm pack` come through here too. Nothing outside dist/, target/ and examples/rust-app/dist/ is written.
  */
 import { mkdirSync } from 'node:fs';
 import { setup } from './setup.mjs';
@@ -14,10 +14,12 @@ export async function build() {
   const { buildWasm } = await import('./wasm.mjs');
   const { bundleScripts, emitTypes } = await import('./scripts.mjs');
   const { checkSizes } = await import('./sizes.mjs');
+  const { buildRustApp } = await import('./rust-app.mjs');
   await buildWasm();
   await bundleScripts();
   await emitTypes();
   checkSizes();
+  await buildRustApp();
   console.log(`✓ built dist/ (${duration(Date.now() - begun)})`);
 }
 

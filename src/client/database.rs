@@ -129,9 +129,9 @@ impl Database {
     /// For a table that is no name.
     ///
     /// ```ignore
-    /// let mut changes = db.changes(&["todo"])?;
+    /// let mut changes = db.on_change(&["todo"])?;
     /// ```
-    pub fn changes(&self, tables: &[&str]) -> Result<Changes, Error> {
+    pub fn on_change(&self, tables: &[&str]) -> Result<Changes, Error> {
         Changes::new(&self.js, tables)
     }
 

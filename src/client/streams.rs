@@ -16,6 +16,9 @@ use std::task::{Context, Poll, Waker};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+/// Commits that wait to be taken; of one that follows more it is only known that anything may be another.
+const UNTAKEN_MAX: usize = 256;
+
 /// The rows of one statement as they come; made by [`Database::iterate`](super::Database::iterate).
 pub struct Rows<T> {
     generator: JsGenerator,
@@ -197,7 +200,7 @@ pub struct Change {
     pub everything: bool,
 }
 
-/// The commits that change tables; made by [`Database::changes`](super::Database::changes).
+/// The commits that change tables; made by [`Database::changes`](super::Database::on_change).
 pub struct Changes {
     mailbox: Shared<Change>,
     _subscription: Subscription,
@@ -212,7 +215,14 @@ impl Changes {
         let mailbox = mailbox();
         let told = mailbox.clone();
         let callback: Closure<dyn FnMut(JsValue)> = Closure::new(move |change: JsValue| {
-            put(&told, |mailbox| mailbox.items.push_back(change_of(&change)));
+            put(&told, |mailbox| {
+                mailbox.items.push_back(change_of(&change));
+                // Whoever takes none must not fill the memory: as the hub does, it says that there were more.
+                if mailbox.items.len() > UNTAKEN_MAX {
+                    mailbox.items.pop_front();
+                    mailbox.items[0].everything = true;
+                }
+            });
         });
         let stop = database.on_change(&filter, callback.as_ref()).map_err(|thrown| Error::from_js(&thrown))?;
         Ok(Self { mailbox, _subscription: Subscription { stop, _callbacks: vec![callback] } })
