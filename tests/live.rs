@@ -341,10 +341,7 @@ fn a_write_after_a_change_of_the_schema_is_seen_though_nobody_knows_yet_what_the
     // Store and statements by turns: the commits come while the query is in its middle.
     for sql in ["DROP VIEW v; CREATE VIEW v AS SELECT x FROM u", "INSERT INTO u VALUES (1)"] {
         let id = world.ask_exec(a, sql, None);
-        while world.take(a, id).is_none() {
-            let (stored, turned) = (world.step(), world.turn());
-            assert!(stored || turned, "{sql} is not answered");
-        }
+        go_on_until(&mut world, |world| world.take(a, id).is_some());
     }
     world.settle();
     live.take(&mut world);
