@@ -37,8 +37,8 @@ export class Leadership {
   async isLeader(): Promise<boolean> {
     const { role } = this.#db.status;
     if (role !== 'client') return role === 'leader';
-    // What was asked for before is decided before this is answered.
-    if (!this.#held) await this.#holder();
+    // What was asked for before, here or in another tab, is decided and known before this is answered.
+    await this.#holder();
     return this.#held !== undefined;
   }
 
