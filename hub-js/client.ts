@@ -3,6 +3,7 @@
  * session: the hub is the one place that knows anything.
  */
 import { listenToChanges, type Change, type ChangeFilter } from './changes.js';
+import { keepChanges, readChanges, type Changeset, type KeepOptions } from './changesets.js';
 import { checkDatabase, type CheckResult } from './check.js';
 import type { DatabaseEvents, Events } from './events.js';
 import { iterateRows } from './iterate.js';
@@ -69,6 +70,31 @@ export class Database extends Queries {
    */
   onChange(filter: ChangeFilter, callback: (change: Change) => void): () => void {
     return listenToChanges(this.#session, filter, callback);
+  }
+
+  /**
+   * Has the hub keep, from now on and for every tab, what commits change, for `changes()`. Stored with each commit, so it costs each write some
+   * bytes. It stays so until it is called again. Resolves with the number of the newest commit: the changes of all later ones are kept.
+   *
+   * @example const since = await db.keepChanges({ commits: 10_000 });
+   */
+  keepChanges(options: KeepOptions): Promise<number> {
+    return keepChanges(this.#session, options);
+  }
+
+  /**
+   * What the commits after `since` changed, one by one, up to the newest: for engines that carry changes elsewhere. Rows of tables without a PRIMARY
+   * KEY, and of virtual ones, are not in it.
+   *
+   * @throws {HubError} `HUB_CHANGES_GONE` where one of them is not kept, or not any more, as after an import or a commit that changed more than 4 MiB.
+   * @example
+   * for await (const { commit, changeset, applied } of db.changes(since)) {
+   *   if (!applied) await upload(changeset);
+   *   since = commit;
+   * }
+   */
+  changes(since: number, options?: CallOptions): AsyncGenerator<Changeset, void, undefined> {
+    return readChanges(this.#session, since, options);
   }
 
   /**

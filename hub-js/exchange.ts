@@ -173,6 +173,6 @@ export function expect<K extends keyof Bodies>(kind: K, { body }: Reply, { what,
 
 /** Whether more replies follow this one. */
 function goesOn(body: Body): boolean {
-  const part = 'chunk' in body ? body.chunk : 'bytes' in body ? body.bytes : 'checked' in body ? body.checked : undefined;
+  const part = 'chunk' in body ? body.chunk : 'bytes' in body ? body.bytes : 'checked' in body ? body.checked : 'changeset' in body ? body.changeset : undefined;
   return part ? !part.end : 'more' in body || 'live' in body || 'changed' in body;
 }

@@ -5,6 +5,7 @@ import { deleteDatabase as deleteIn, openDatabase } from './open.js';
 import type { OpenOptions } from './options.js';
 
 export type { Change, ChangeFilter, ChangeKind, TableChange } from './changes.js';
+export type { ApplyResult, Changeset, Conflict, KeepOptions } from './changesets.js';
 export type { CheckResult } from './check.js';
 export type { Database } from './client.js';
 export { HubError, type HubErrorCode, type Outcome } from './errors.js';
@@ -13,7 +14,7 @@ export type { Difference } from './difference.js';
 export type { LiveObserver, LiveQuery, Unsubscribe } from './live.js';
 export type { Migration } from './migrations.js';
 export type {
-  BigIntMode, CallOptions, CheckLevel, CheckOptions, CheckProgress, Durability, LiveOptions, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
+  ApplyOptions, BigIntMode, CallOptions, CheckLevel, CheckOptions, CheckProgress, Durability, LiveOptions, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
 } from './options.js';
 export type { StorageState } from './protocol.js';
 export type { BatchStatement } from './queries.js';

@@ -98,6 +98,14 @@ export interface TransferOptions {
   signal?: AbortSignal;
 }
 
+export interface ApplyOptions extends WriteOptions {
+  /**
+   * What becomes of a change that does not fit the data. `abort` (default): nothing is applied, and `HUB_CONFLICT` says why. `omit`: it is left out.
+   * `replace`: it wins over the row that is there; where there is none, or a constraint is violated, it is left out.
+   */
+  conflict?: 'abort' | 'omit' | 'replace';
+}
+
 /** How far a check has come: `done` of `total` steps of its stage. */
 export type CheckProgress = Pick<Bodies['checked'], 'stage' | 'done' | 'total'>;
 
@@ -148,6 +156,8 @@ export const KNOWN = {
   live: { rowMode: row.rowMode, bigint: row.bigint, key: aKey, throttle: milliseconds },
   transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: idleMilliseconds, signal: aSignal, durability, retries: wholeBetween(0, 1_000) },
   transfer,
+  apply: { ...call, durability, conflict: oneOf('abort', 'omit', 'replace') },
+  keepChanges: { ...call, commits: wholeBetween(0, 1_000_000) },
   check: { level: oneOf('quick', 'full'), ...transfer },
 } satisfies Record<string, Record<string, Check>>;
 

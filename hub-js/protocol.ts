@@ -3,7 +3,7 @@
  * `tests/wire_golden/*.json` holds frames that both sides must read and write alike.
  *
  * A message is one ArrayBuffer. A frame: `u32 LE header length | header (JSON, UTF-8) | padding to 8 | payload`.
- * The header is a `Request` (tab → hub) or a `Response` (hub → tab). The payload is empty, raw bytes (`bytes`, `chunk`), or a
+ * The header is a `Request` (tab → hub) or a `Response` (hub → tab). The payload is empty, raw bytes, or a
  * sequence of value blocks (parameters, rows); each block starts 8-byte aligned and describes its own length:
  *
  *     u32 count | u32 numbers | u32 slices | u32 heapBytes | u32 blobBytes | u32 reserved (0)
@@ -19,7 +19,7 @@
  *
  *     u32 0 | u32 count | u32 length[count] | pad to 8 | frames, each padded to 8
  */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** What a worker is called: tabs of another protocol must not find it. For what generations are see `transport/shared.ts`. */
 export function workerName(database: string, generation: number): string {
@@ -54,7 +54,7 @@ export interface StatementShape { sql: string; params: ParamsShape; times?: numb
 /**
  * tab → hub. `id` is positive and grows over all requests of a client, whatever port they go through: a hub ignores one that it has
  * seen; 0 means "no reply wanted". `write` numbers the client's writes from 1 (query, exec and batch outside of transactions where
- * they may write, and the commit of a transaction that may): a hub carries each out once, whoever sends it how often. All writes up
+ * they may write, apply outside of them, and the commit of a transaction that may): a hub carries each out once, whoever sends it how often. All writes up
  * to `answered` have been answered, so their replies may be forgotten.
  */
 export interface Request { id: number; write?: number; answered?: number; op: Op }
@@ -87,6 +87,12 @@ export type Op =
   | { live: StatementShape }
   /** What commits change in these tables, or in any. → `changed` at once, with the newest commit and no table, then one for each commit, until it is cancelled. Each but the first is to be answered by a `pull`: beyond 256 that are not, one tells of all that came after */
   | { changes: { tables?: string[] } }
+  /** Of how many commits, the newest, it is kept what they change; 0: of none, and what is kept is deleted. → `kept` */
+  | { keep: { commits: number } }
+  /** What the commits after `since` changed, streamed like `iterate`. → `changeset` */
+  | { changesets: { since: number } }
+  /** Applies a changeset, payload: its bytes. Inside transaction `tx` if given. → `rows`, which are the conflicts: table, key, operation, reason, resolution */
+  | { apply: { conflict: 'abort' | 'omit' | 'replace'; tx?: number; durability?: Durability; timeout?: number } }
   /** The database as an ordinary SQLite file, streamed like `iterate` with raw bytes; to salvage: zeros where it cannot be read. → `bytes` */
   | { export: { salvage?: boolean } }
   /** Verifies what is stored, and SQLite's structures in it, streamed like `iterate`. → `checked` */
@@ -97,7 +103,7 @@ export type Op =
   | { part: { target: number; end: boolean } }
   /** id 0. The consumer took one chunk of `target` and wants another */
   | { pull: { target: number } }
-  /** id 0. Stops a queued request, an iterate, a live query, changes, an export, a check or an import; a stopped request answers HUB_CANCELLED */
+  /** id 0. Stops a queued request, an iterate, a live query, changes, changesets, an export, a check or an import; a stopped request answers HUB_CANCELLED */
   | { cancel: { target: number } }
   /** → `metrics` */
   | { metrics: Record<string, never> }
@@ -139,6 +145,10 @@ export interface Bodies {
   live: { commit: number; columns?: Column[]; fresh: number; parts: number[] };
   /** payload: one value block, the ids of rows, `rows` of each table that has them. `own`: by this tab. `schema`: anything may be another */
   changed: { commit: number; own: boolean; schema: boolean; tables: { table: string; insert: boolean; update: boolean; delete: boolean; rows?: number }[] };
+  /** It is kept what every commit after this one changes */
+  kept: { commit: number };
+  /** payload: raw bytes, what one commit changed. The last has the newest commit's number and no bytes. `schema`: it changed the schema too. `applied`: by an apply */
+  changeset: { commit: number; schema: boolean; applied: boolean; end: boolean };
   /** payload: raw bytes. `lost` of them, if it is there, could not be read and are zeros */
   bytes: { offset: number; total: number; end: boolean; lost?: number };
   /** `done` of `total` steps so far; `problems` are those found since the last */

@@ -2,13 +2,14 @@
  * The calls that a database and a transaction have in common. `client.ts` and `transaction.ts` extend it; both only say how a request
  * is sent. It checks what the caller passes before anything is sent.
  */
-import { BlockReader, ValueBlock } from './codec.js';
+import type { ApplyResult, Conflict } from './changesets.js';
+import { BlockReader, ValueBlock, rawPart } from './codec.js';
 import { HubError } from './errors.js';
-import { KNOWN, checkOptions, wireTimeout, type QueryOptions, type RowOptions, type WriteOptions } from './options.js';
+import { KNOWN, checkOptions, wireTimeout, type ApplyOptions, type QueryOptions, type RowOptions, type WriteOptions } from './options.js';
 import type { StatementShape } from './protocol.js';
 import { readEffects, readResult, readRowid, type ObjectRow, type QueryResult, type RunResult } from './rows.js';
 import type { Session } from './session.js';
-import { checkParams, isWellFormed, type Bindable, type Params, type WireValue } from './values.js';
+import { asBytes, checkParams, isWellFormed, type Bindable, type Params, type WireValue } from './values.js';
 
 /** One statement of a batch: its SQL, or its SQL with parameters. */
 export type BatchStatement = string | readonly [sql: string, params?: Params];
@@ -110,8 +111,24 @@ export abstract class Queries {
     return answer.results.flatMap(shape => shape.times === undefined ? readResult<Row>(shape, reader, rows) : readEffects<Row>(shape.times, reader, rows));
   }
 
+  /**
+   * Applies what another database changed: a changeset or patchset of SQLite's session extension, as one transaction.
+   *
+   * @throws {HubError} `HUB_CONFLICT` where a change does not fit the data; `HUB_BAD_REQUEST` where it is damaged, or its tables are others here.
+   * @example for (const { changeset } of await download(since)) await db.apply(changeset, { conflict: 'replace' });
+   */
+  async apply(changeset: ArrayBuffer | ArrayBufferView, options?: ApplyOptions): Promise<ApplyResult> {
+    const { signal, timeout, durability, conflict = 'abort' } = this.#check(options, KNOWN.apply, 'apply');
+    const bytes = asBytes(changeset);
+    if (!bytes) throw new HubError('HUB_BAD_VALUE', 'apply: the changeset must be an ArrayBuffer or a view of one');
+    const apply = { conflict, ...this.#scope, ...(durability && { durability }), ...wireTimeout(timeout) };
+    const { answer, payload } = await this.#send('rows', { apply }, [rawPart(bytes)], { what: 'apply', signal, timeout, writes: !('tx' in this.#scope) });
+    const { rows: conflicts, changes } = readResult<Conflict>(answer, new BlockReader(payload, 'auto'), {});
+    return { changes, conflicts };
+  }
+
   /** Inside a transaction the commit decides the durability, so there a statement knows no such option. */
-  #check<T extends RowOptions & WriteOptions>(options: T | undefined, known: typeof KNOWN.query | typeof KNOWN.write, caller: string): T {
+  #check<T extends RowOptions & WriteOptions>(options: T | undefined, known: typeof KNOWN.query | typeof KNOWN.write | typeof KNOWN.apply, caller: string): T {
     const { durability: _, ...inside } = known;
     return checkOptions(options, 'tx' in this.#scope ? inside : known, caller);
   }

@@ -1,7 +1,7 @@
 import { PROTOCOL_VERSION } from './protocol.js';
 
 /** The newest stored format that this build's hub reads: `store::header::FORMAT`. Told to the hub in hello. A test holds the two together. */
-export const FORMAT = 4;
+export const FORMAT = 5;
 /** The client's version, told to the hub in hello. A test holds it to package.json's. */
 export const BUILD = '0.1.0';
 

@@ -29,6 +29,10 @@ pub enum Error {
     TransactionControl(String),
     /// A statement that a shared database cannot allow.
     Refused(String),
+    /// A changeset does not fit the data.
+    Conflict(String),
+    /// What is asked for of the commits' changes is not kept, or not any more.
+    ChangesGone(String),
     /// The bytes to import are not a whole `SQLite` database.
     NotADatabase(String),
     /// Another hub has opened the database with a newer epoch.
@@ -69,6 +73,8 @@ impl Error {
             Error::TransactionClosed(_) => "HUB_TRANSACTION_CLOSED",
             Error::TransactionControl(_) => "HUB_TRANSACTION_CONTROL",
             Error::Refused(_) => "HUB_REFUSED",
+            Error::Conflict(_) => "HUB_CONFLICT",
+            Error::ChangesGone(_) => "HUB_CHANGES_GONE",
             Error::NotADatabase(_) => "HUB_NOT_A_DATABASE",
             Error::Fenced(_) => "HUB_FENCED",
             Error::Replaced(_) => "HUB_REPLACED",
@@ -98,6 +104,8 @@ impl Error {
             | Error::TransactionClosed(m)
             | Error::TransactionControl(m)
             | Error::Refused(m)
+            | Error::Conflict(m)
+            | Error::ChangesGone(m)
             | Error::NotADatabase(m)
             | Error::Fenced(m)
             | Error::Replaced(m)

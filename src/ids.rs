@@ -21,6 +21,11 @@ id!(
     /// Commit sequence number: 1 for the first commit of a database, without gaps. 0 is "before any commit".
     CommitSeq(u64)
 );
+impl CommitSeq {
+    /// Beyond every commit of which anything is kept: numbers are exact in JavaScript up to 2⁵³.
+    pub const MAX_KEPT: Self = Self(1 << 52);
+}
+
 id!(
     /// The fencing token: raised by each hub that opens the database; an older one is fenced.
     Epoch(u64)

@@ -43,7 +43,7 @@ impl Disk {
 
     fn publish(&mut self, blocks: impl Iterator<Item = u32>, size: u32, plus: u32) -> CommitSeq {
         let pages: Pages = blocks.map(|n| (BlockNo(n), block(n + plus))).collect();
-        self.pager.publish(pages, size, Durability::Strict)
+        self.pager.publish(pages, size, Durability::Strict, None)
     }
 
     fn ask(&mut self) {

@@ -41,7 +41,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn plan(acts: Vec<Act>) -> Plan {
-    Plan { seed: 1, tabs: 3, limits: LIMITS, suspend_steps: None, orderly: true, faults: vec![], acts }
+    Plan { seed: 1, tabs: 3, limits: LIMITS, suspend_steps: None, orderly: true, keeps: true, faults: vec![], acts }
 }
 
 fn small(n: i64) -> Entry {

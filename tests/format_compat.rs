@@ -1,6 +1,6 @@
 //! At stake: a database stored by any earlier version opens for ever. `tests/format_compat/<format>.bin` holds what that format's
 //! build wrote: after an import two block groups, and a log with a record of one part, one of two parts, and one more. Each
-//! value is `space u8 (0 header, 1 log, 2 group, 3 sessions) | u64 | u64 | length u32 | bytes`, little-endian.
+//! value is `space u8 (0 header, 1 log, 2 group, 3 sessions, 4 changes) | u64 | u64 | length u32 | bytes`, little-endian.
 //!
 //! A new format gets a file of its own: `cargo test --test format_compat -- --ignored` writes it.
 
@@ -8,7 +8,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use support::{World, int, text};
-use tabhub::ids::{Generation, GroupNo, LogPos};
+use tabhub::ids::{CommitSeq, Generation, GroupNo, LogPos};
 use tabhub::store::header::FORMAT;
 use tabhub::store::memory::MemoryStore;
 use tabhub::store::{Key, Limits};
@@ -29,7 +29,8 @@ fn read(format: u16) -> MemoryStore {
             0 => Key::Header,
             1 => Key::Log(LogPos(number(1))),
             2 => Key::Group(Generation(narrow(number(1))), GroupNo(narrow(number(9)))),
-            _ => Key::Sessions,
+            3 => Key::Sessions,
+            _ => Key::Changes(CommitSeq(number(1))),
         };
         store.tamper(key, Some(rest[21..21 + length].to_vec()));
         rest = &rest[21 + length..];
@@ -45,6 +46,7 @@ fn write(store: &MemoryStore, format: u16) {
             Key::Log(position) => (1, position.0, 0),
             Key::Group(generation, group) => (2, generation.0.into(), group.0.into()),
             Key::Sessions => (3, 0, 0),
+            Key::Changes(commit) => (4, commit.0, 0),
         };
         let value = store.value(key).unwrap();
         out.push(space);
@@ -90,6 +92,17 @@ fn what_every_later_format_remembers_of_writes_is_still_known() {
     }
 }
 
+#[test]
+fn what_every_later_format_keeps_of_changes_is_still_told() {
+    for format in 5..=FORMAT {
+        let mut world = World::over(read(format));
+        let (tab, newest) = world.welcome("ada");
+        let (told, _) = world.changes(tab, newest - 3).unwrap();
+        let sizes: Vec<_> = told.iter().map(|(_, changeset)| changeset.len()).collect();
+        assert_eq!(sizes, [40, 700_034, 858], "format {format}");
+    }
+}
+
 fn insert() -> Op {
     let sql = "INSERT INTO t VALUES (41, 'one part', zeroblob(10))".into();
     Op::Exec(wire::Exec { sql, tx: None, durability: None, timeout: None })
@@ -108,6 +121,7 @@ fn write_the_fixture_of_the_present_format() {
     let mut world = World::new();
     let tab = world.client("ada", None);
     world.import(tab, &content).unwrap();
+    world.keep(tab, 100).unwrap();
     world.send_write(tab, Some(1), None, insert(), &[]);
     world.exec(tab, "INSERT INTO t VALUES (42, 'many parts', zeroblob(700000))").unwrap();
     world.exec(tab, "UPDATE t SET name = 'changed' WHERE id = 7; DELETE FROM t WHERE id = 8").unwrap();

@@ -205,7 +205,7 @@ impl Run {
             map.blocks.insert(number, self.contents);
             pages.insert(BlockNo(number), block(self.contents));
         }
-        let seq = self.pager.publish(pages, size, Durability::Strict);
+        let seq = self.pager.publish(pages, size, Durability::Strict, None);
         assert_eq!(seq.0, self.maps.len() as u64, "commits are numbered without gaps");
         self.maps.push(map);
     }

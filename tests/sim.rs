@@ -93,3 +93,8 @@ fn a_state_of_a_live_query_that_gets_lost_is_caught() {
 fn a_change_that_is_not_told_is_caught() {
     assert_eq!(caught(Control::DroppedChange).1, "changes");
 }
+
+#[test]
+fn a_changeset_that_is_not_stored_with_its_commit_is_caught() {
+    assert_eq!(caught(Control::DroppedChangeset).1, "changesets");
+}

@@ -6,7 +6,7 @@ use directory::Directory;
 use proptest::prelude::*;
 use std::rc::Rc;
 use tabhub::error::Error;
-use tabhub::ids::{Epoch, Generation, GroupNo, LogPos};
+use tabhub::ids::{CommitSeq, Epoch, Generation, GroupNo, LogPos};
 use tabhub::store::file::FileStore;
 use tabhub::store::header::Header;
 use tabhub::store::memory::MemoryStore;
@@ -106,9 +106,10 @@ fn positions(store: &mut dyn Store, epoch: Epoch) -> Vec<u64> {
 }
 
 /// Every operation that checks the epoch; the last would write.
-fn those_that_check(epoch: Epoch) -> [StoreOp; 4] {
+fn those_that_check(epoch: Epoch) -> [StoreOp; 5] {
     let groups = StoreOp::ReadGroups { epoch, generation: Generation(1), first: GroupNo(0), last: GroupNo(9) };
-    [groups, StoreOp::ReadLog(epoch), StoreOp::Reopen(epoch), batch(epoch, vec![put(log(1), "stale")])]
+    let changes = StoreOp::ReadChanges { epoch, first: CommitSeq(1), last: CommitSeq(9) };
+    [groups, changes, StoreOp::ReadLog(epoch), StoreOp::Reopen(epoch), batch(epoch, vec![put(log(1), "stale")])]
 }
 
 // ---- the rules
@@ -255,6 +256,7 @@ fn key() -> impl Strategy<Value = Key> {
     prop_oneof![
         Just(Key::Sessions),
         (0u64..12).prop_map(|n| Key::Log(LogPos(n))),
+        (0u64..12).prop_map(|n| Key::Changes(CommitSeq(n))),
         (1u32..4, 0u32..6).prop_map(|(generation, n)| Key::Group(Generation(generation), GroupNo(n))),
     ]
 }
@@ -263,6 +265,8 @@ fn any_write() -> impl Strategy<Value = Write> {
     prop_oneof![
         3 => (key(), proptest::collection::vec(any::<u8>(), 0..30)).prop_map(|(key, value)| Write::Put(key, value)),
         1 => (0u64..12, 0u64..12).prop_map(|(a, b)| Write::Delete(log(a.min(b)), log(a.max(b)))),
+        1 => (0u64..12, 0u64..12)
+            .prop_map(|(a, b)| Write::Delete(Key::Changes(CommitSeq(a.min(b))), Key::Changes(CommitSeq(a.max(b))))),
         1 => (1u32..4, 0u32..6, 0u32..6).prop_map(|(g, a, b)| Write::Delete(group(g, a.min(b)), group(g, a.max(b)))),
     ]
 }
@@ -280,6 +284,11 @@ fn any_op() -> impl Strategy<Value = (u64, StoreOp)> {
         6 => write,
         3 => read,
         1 => Just(StoreOp::ReadLog(Epoch(0))),
+        2 => (0u64..12, 0u64..12).prop_map(|(a, b)| StoreOp::ReadChanges {
+            epoch: Epoch(0),
+            first: CommitSeq(a.min(b)),
+            last: CommitSeq(a.max(b)),
+        }),
         1 => Just(StoreOp::Reopen(Epoch(0))),
         1 => Just(StoreOp::Open),
     ];
@@ -292,6 +301,7 @@ fn with_epoch(op: StoreOp, epoch: Epoch) -> StoreOp {
         StoreOp::Reopen(_) => StoreOp::Reopen(epoch),
         StoreOp::ReadGroups { generation, first, last, .. } => StoreOp::ReadGroups { epoch, generation, first, last },
         StoreOp::ReadLog(_) => StoreOp::ReadLog(epoch),
+        StoreOp::ReadChanges { first, last, .. } => StoreOp::ReadChanges { epoch, first, last },
         StoreOp::Write(batch) => StoreOp::Write(Rc::new(WriteBatch { epoch, ..(*batch).clone() })),
     }
 }

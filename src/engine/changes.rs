@@ -5,12 +5,13 @@
 //! *Invariant.* Nothing that is changed is left out. Too much may be named: what was written and then taken back to a savepoint.
 
 use super::authorizer::Touched;
+use super::changeset::Rows;
 use super::filter::{Filter, Noted, Watched};
 use super::statement::value_of;
 use crate::ffi;
 use crate::ids::CommitSeq;
 use crate::sorted::SortedMap;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::rc::Rc;
 
@@ -107,6 +108,20 @@ pub struct Recorder {
     open: RefCell<WriteSet>,
     committed: RefCell<Vec<(CommitSeq, WriteSet)>>,
     watched: RefCell<Rc<[Watched]>>,
+    /// The rows that go into a changeset, and whether there is to be one.
+    pub rows: RefCell<Rows>,
+    keeps: Cell<bool>,
+    /// The open transaction has applied a changeset.
+    pub has_applied: Cell<bool>,
+}
+
+/// What is to be noted of commits.
+#[derive(Clone, Default)]
+pub struct Recording {
+    /// The columns whose values are to be known.
+    pub watched: Rc<[Watched]>,
+    /// Whether what they change is kept.
+    pub keeps: bool,
 }
 
 impl Recorder {
@@ -117,15 +132,29 @@ impl Recorder {
         unsafe { ffi::sqlite3_preupdate_hook(db, is_on.then_some(on_row), this) };
     }
 
-    /// Notes the values of these columns from now on; only before a transaction, of which it would otherwise know a part.
-    pub fn watch(&self, watched: Rc<[Watched]>) {
+    /// Notes this from now on; only before a transaction, of which it would otherwise know a part.
+    pub fn watch(&self, Recording { watched, keeps }: Recording) {
         self.watched.replace(watched);
+        self.keeps.set(keeps);
+    }
+
+    /// Whether what the open transaction changes is to be kept.
+    pub fn keeps(&self) -> bool {
+        self.keeps.get()
+    }
+
+    /// Whether the open transaction has changed the schema.
+    pub fn has_another_schema(&self) -> bool {
+        self.open.borrow().schema
     }
 
     /// A statement is about to be run that was prepared with these.
     pub fn begins(&self, touched: &Touched) {
         let mut open = self.open.borrow_mut();
         open.schema |= touched.schema;
+        if touched.schema {
+            self.rows.borrow_mut().schema_changes();
+        }
         for (table, kinds) in &touched.writes {
             let change = open.table(table);
             (change.kinds, change.rows, change.is_virtual) = (change.kinds.and(*kinds), None, true);
@@ -137,12 +166,20 @@ impl Recorder {
         let set = self.open.take();
         let has_another_schema = set.schema;
         self.committed.borrow_mut().push((seq, set));
+        self.end();
         has_another_schema
     }
 
     /// Forgets what was gathered since the last commit; whether that had to do with the schema.
     pub fn rolled_back(&self) -> bool {
-        self.open.take().schema
+        let has_another_schema = self.open.take().schema;
+        self.end();
+        has_another_schema
+    }
+
+    fn end(&self) {
+        self.has_applied.set(false);
+        self.rows.borrow_mut().forget();
     }
 
     pub fn take(&self) -> Vec<(CommitSeq, WriteSet)> {
@@ -188,7 +225,7 @@ unsafe extern "C" fn on_row(
     this: *mut c_void,
     db: *mut ffi::sqlite3,
     action: c_int,
-    _: *const c_char,
+    database: *const c_char,
     table: *const c_char,
     before: i64,
     after: i64,
@@ -207,5 +244,13 @@ unsafe extern "C" fn on_row(
         let recorder = &*this.cast::<Recorder>();
         recorder.row(table, kinds, if before == after { &rows[..rows.len().min(1)] } else { rows });
         recorder.values(db, table, kinds);
+        if recorder.keeps() && CStr::from_ptr(database) == c"main" {
+            recorder.rows.borrow_mut().note(db, table, action);
+        }
     }
+}
+
+/// Whether a virtual table keeps in this one what it holds.
+pub fn is_shadow(table: &str, virtual_table: &str) -> bool {
+    table.strip_prefix(virtual_table).is_some_and(|rest| rest.starts_with('_'))
 }

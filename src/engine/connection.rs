@@ -1,5 +1,6 @@
 //! One connection: opened over the VFS with every setting made explicit, its statement cache, and how it runs statements.
 
+pub mod apply;
 mod noting;
 
 use super::authorizer::Authorizer;
@@ -12,7 +13,7 @@ use super::{Attempt, Failure};
 use crate::error::{Error, Result};
 use crate::ffi;
 use crate::ids::{BlockNo, CommitSeq};
-use crate::store::{Durability, Pager};
+use crate::store::{Changes, Durability, Pager};
 use crate::vfs::{self, DbFile, Pace, ReadAt, Role};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_void};
@@ -215,6 +216,7 @@ impl Connection {
     /// # Errors
     /// A miss or `SQLite`'s error (deferred constraints); the transaction is then still open.
     pub fn commit(&mut self) -> Attempt<Option<CommitSeq>> {
+        self.tell_changes()?;
         self.control("COMMIT")?;
         Ok(self.take_published())
     }
@@ -359,6 +361,10 @@ impl Connection {
     pub fn start(&mut self, statement: &Statement, params: &Params<'_>) -> Attempt<()> {
         statement.reset();
         self.file.take_refusal();
+        if statement.is_vacuum && self.recorder.keeps() {
+            // It commits by itself, and changes no row.
+            self.file.set_changes(Some(Changes { changeset: Some(vec![]), ..Changes::default() }));
+        }
         if let Some(touched) = &statement.touched {
             self.recorder.begins(touched);
         }

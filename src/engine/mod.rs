@@ -6,6 +6,7 @@
 
 mod authorizer;
 mod changes;
+mod changeset;
 mod connection;
 mod filter;
 mod limits;
@@ -17,8 +18,9 @@ mod value;
 
 pub use crate::vfs::{Clock, Pace, Pacing, Suspend};
 pub use authorizer::Control;
-pub use changes::{Kinds, ReadSet, TableChange, WriteSet};
+pub use changes::{Kinds, ReadSet, Recording, TableChange, WriteSet, is_shadow};
 pub use connection::Connection;
+pub use connection::apply::{Applied, ConflictPolicy};
 pub use filter::{Filter, Watched};
 pub use sql::{Sql, first_word};
 pub use statement::{Column, Params, Prepared, Statement};

@@ -166,13 +166,20 @@ impl Statement {
         unsafe { ffi::sqlite3_column_count(self.raw) }
     }
 
+    /// The same as `SQLite` has it.
+    #[must_use]
+    pub(super) fn raw_value(&self, column: c_int) -> *mut ffi::sqlite3_value {
+        // SAFETY: a live statement.
+        unsafe { ffi::sqlite3_column_value(self.raw, column) }
+    }
+
     /// A value of the current row, until the next step.
     #[must_use]
     pub fn value(&self, column: c_int) -> ValueRef<'_> {
         // SAFETY: SQLite keeps the bytes until the statement is stepped, reset or asked for a conversion; none happens
         // while the value is borrowed, since each column is read once and by its own type. The value is not protected by a mutex,
         // which only counts where several threads share a connection.
-        unsafe { value_of(ffi::sqlite3_column_value(self.raw, column)) }
+        unsafe { value_of(self.raw_value(column)) }
     }
 }
 
@@ -196,7 +203,7 @@ pub(super) unsafe fn value_of<'a>(value: *mut ffi::sqlite3_value) -> ValueRef<'a
 
 /// # Safety
 /// `start` is what `SQLite` has just answered for the value.
-unsafe fn bytes_of<'a>(value: *mut ffi::sqlite3_value, start: *const u8) -> &'a [u8] {
+pub(super) unsafe fn bytes_of<'a>(value: *mut ffi::sqlite3_value, start: *const u8) -> &'a [u8] {
     let len = unsafe { ffi::sqlite3_value_bytes(value) };
     match usize::try_from(len) {
         Ok(len) if len > 0 && !start.is_null() => unsafe { std::slice::from_raw_parts(start, len) },

@@ -2,11 +2,10 @@
 
 use super::database::Database;
 use super::reply::Reply;
-use crate::engine::{TableChange, Watched, WriteSet};
+use crate::engine::{Recording, TableChange, WriteSet, is_shadow};
 use crate::ids::{CommitSeq, PortId};
 use crate::wire;
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 /// Commits that a tab is told of before it has taken any: one that takes none, as a frozen one, is told once, later, that there were more.
 const CREDITS: u32 = 256;
@@ -55,9 +54,11 @@ impl Database {
         self.reply_now(port, id, changed(nothing, &wire::RowsWriter::new()));
     }
 
-    /// What is to be noted of commits: the columns whose values tell live queries from each other. None where nobody wants to know what they change.
-    pub(super) fn recorded(&mut self) -> Option<Rc<[Watched]>> {
-        (self.lives.len() > 0 || !self.changes.listeners.is_empty()).then(|| self.lives.watched())
+    /// What is to be noted of commits, where anybody wants to know what they change.
+    pub(super) fn recorded(&mut self) -> Option<Recording> {
+        let keeps = self.pager.borrow().keeps_changes();
+        (keeps || self.lives.len() > 0 || !self.changes.listeners.is_empty())
+            .then(|| Recording { watched: self.lives.watched(), keeps })
     }
 
     /// Notes the commits that a tab's work has made. `newest`: the last of them, whether its changes were recorded or not.
@@ -130,11 +131,7 @@ impl Database {
 
 /// But for those in which a virtual table keeps what it holds.
 fn seen_tables(set: &WriteSet) -> Vec<&TableChange> {
-    let is_shadow = |name: &str| {
-        set.tables
-            .iter()
-            .any(|other| other.is_virtual && name.strip_prefix(&other.table).is_some_and(|rest| rest.starts_with('_')))
-    };
+    let is_shadow = |name: &str| set.tables.iter().any(|other| other.is_virtual && is_shadow(name, &other.table));
     set.tables.iter().filter(|change| !is_shadow(&change.table)).collect()
 }
 

@@ -90,7 +90,7 @@ impl Database {
         let reads = self.read_transactions.iter().filter(|(tx, _)| !self.is_reading(*tx)).map(|(_, read)| read.deadline);
         let snapshots = self.read_transactions.values().map(|read| read.over_at);
         let slot = match &self.slot {
-            Slot::Free | Slot::Working(_) => None,
+            Slot::Free | Slot::Working(_) | Slot::Keeping(..) => None,
             Slot::Waiting(job) => Some(job.deadline),
             Slot::Transaction(open) if self.turns.is_empty() => Some(open.next_deadline()),
             Slot::Transaction(open) => Some(open.next_deadline().min(open.over_at)),

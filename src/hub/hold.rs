@@ -69,7 +69,7 @@ impl Database {
         let is_at_work = match &self.slot {
             Slot::Working(working) => *working == port,
             Slot::Waiting(job) => job.port == port,
-            Slot::Free | Slot::Transaction(_) | Slot::Import(_) => false,
+            Slot::Free | Slot::Transaction(_) | Slot::Import(_) | Slot::Keeping(..) => false,
         };
         is_at_work
             || self.sessions.get(port).is_some_and(|session| !session.lane.is_empty())

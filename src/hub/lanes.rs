@@ -7,7 +7,7 @@ use super::session::Session;
 use super::streams::StreamKind;
 use super::work::{Call, Work};
 use super::writer::Slot;
-use crate::ids::{BlockNo, PortId};
+use crate::ids::{BlockNo, CommitSeq, PortId};
 use crate::store::Durability;
 use crate::vfs::Role;
 use crate::wire;
@@ -21,8 +21,10 @@ pub enum Ask {
     Begin { idle_ms: f64 },
     BeginRead { idle_ms: f64 },
     Import { size: u64 },
+    Keep { commits: u64 },
     Iterate(Call),
     Export { salvage: bool },
+    Changesets { since: u64 },
     Check { level: wire::CheckLevel },
 }
 
@@ -85,7 +87,8 @@ impl Database {
             return Admission::Waits(job);
         }
         match &job.ask {
-            Ask::Begin { .. } | Ask::Import { .. } | Ask::Work(Work::Script(_) | Work::Batch(_)) => self.enqueue(job, now),
+            Ask::Begin { .. } | Ask::Import { .. } | Ask::Keep { .. } => self.enqueue(job, now),
+            Ask::Work(Work::Script(_) | Work::Batch(_) | Work::Apply(_)) => self.enqueue(job, now),
             _ if self.must_wait(job.port) => return Admission::Waits(job),
             Ask::Work(Work::Query(call)) if call.says_that_it_writes() => self.enqueue(job, now),
             Ask::Work(Work::Query(_)) => {
@@ -105,6 +108,10 @@ impl Database {
                 let kind = StreamKind::export(*salvage);
                 self.open_stream(job, kind);
             }
+            Ask::Changesets { since } => {
+                let since = CommitSeq(*since);
+                self.begin_changesets(job, since);
+            }
             Ask::Check { .. } if self.is_checking() => return Admission::Waits(job),
             Ask::Check { level } => {
                 let kind = StreamKind::check(*level);
@@ -123,7 +130,7 @@ impl Database {
     /// A read keeps its place behind the tab's own writes, unless those wait for somebody's transaction or import.
     fn must_wait(&self, port: PortId) -> bool {
         match &self.slot {
-            Slot::Transaction(_) | Slot::Import(_) => false,
+            Slot::Transaction(_) | Slot::Import(_) | Slot::Keeping(..) => false,
             Slot::Waiting(job) if job.port == port => true,
             Slot::Working(working) if *working == port => true,
             Slot::Waiting(_) | Slot::Working(_) | Slot::Free => self.turns.iter().any(|job| job.port == port),

@@ -21,6 +21,7 @@
 #![allow(clippy::vec_box, reason = "jobs go from queue to queue, and every move of a large value is code to download")]
 
 mod changes;
+mod changesets;
 mod check;
 mod database;
 mod endings;

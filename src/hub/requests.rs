@@ -1,13 +1,14 @@
 //! The way in for requests: each becomes a job in its tab's lane, or is answered on the spot.
 
 use super::Action;
+use super::changesets::commits_kept;
 use super::database::Database;
 use super::lanes::{Ask, Job};
 use super::pins::Pins;
 use super::reply::Reply;
 use super::transactions::idle_ms;
-use super::work::{Call, Script, Work};
-use crate::engine::Sql;
+use super::work::{Apply, Call, Script, Work};
+use crate::engine::{ConflictPolicy, Sql};
 use crate::error::{Error, Result};
 use crate::ids::{PortId, TxId};
 use crate::store::Durability;
@@ -79,6 +80,17 @@ impl Database {
                 self.follow(port, id, call);
             }
             Op::Changes(c) => self.listen(port, id, c.tables.unwrap_or_default()),
+            Op::Apply(a) => {
+                let policy = match a.conflict {
+                    wire::OnConflict::Abort => ConflictPolicy::Abort,
+                    wire::OnConflict::Omit => ConflictPolicy::Omit,
+                    wire::OnConflict::Replace => ConflictPolicy::Replace,
+                };
+                let work = Work::Apply(Apply { changeset: payload.into(), policy });
+                self.ask_work((port, id, write), a.tx, a.durability, a.timeout, work, now)?;
+            }
+            Op::Keep(k) => self.ask((port, id, None), Ask::Keep { commits: commits_kept(k.commits)? }, None, None, now),
+            Op::Changesets(c) => self.ask((port, id, None), Ask::Changesets { since: c.since }, None, None, now),
             Op::Export(e) => {
                 self.ask((port, id, None), Ask::Export { salvage: e.salvage == Some(true) }, None, None, now);
             }
@@ -168,12 +180,13 @@ fn check_number(number: u64, op: &Op) -> Result<()> {
         Op::Query(q) => q.tx.is_none(),
         Op::Exec(e) => e.tx.is_none(),
         Op::Batch(b) => b.tx.is_none(),
+        Op::Apply(a) => a.tx.is_none(),
         op => matches!(op, Op::Commit(_)),
     };
     if takes_one && number > 0 {
         return Ok(());
     }
-    Err(Error::BadRequest("`write` numbers, from 1, query, exec and batch outside of transactions, and commit".into()))
+    Err(Error::BadRequest("`write` numbers, from 1, query, exec, batch and apply outside of transactions, and commit".into()))
 }
 
 impl From<wire::Durability> for Durability {

@@ -6,13 +6,12 @@ use super::fiber::Seat;
 use super::lanes::{Ask, Job};
 use super::reply::Reply;
 use super::work::{Work, WorkFailure, WorkResult};
-use crate::engine::{Connection, Failure, Pace, Watched};
+use crate::engine::{Connection, Failure, Pace, Recording};
 use crate::error::Error;
 use crate::ids::CommitSeq;
 use crate::store::Durability;
 use crate::store::codec::checksum;
 use crate::wire;
-use std::rc::Rc;
 
 /// What a tab asks of its open transaction.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ pub struct StepTask {
     pub step: Step,
     pub durability: Durability,
     /// Whether somebody wants to know what it changes, if it is the first.
-    pub record: Option<Rc<[Watched]>>,
+    pub record: Option<Recording>,
     pub result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
 }
 

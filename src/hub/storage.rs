@@ -43,6 +43,8 @@ impl Database {
                 Progress::CommitsLost(error) => self.commits_lost(&error),
                 Progress::Damaged(error) => self.damaged(&read_only(&error)),
                 Progress::Verified(problems) => self.verified(problems),
+                Progress::Changes(first, found) => self.changes_found(first, &found),
+                Progress::Kept(result) => self.kept(&result),
                 Progress::ImportStep(result) => self.import_step(result),
                 Progress::Imported => {
                     self.imported();

@@ -1,6 +1,7 @@
-//! Streams: the rows of an `iterate` and the bytes of an `export`, sent chunk by chunk as the tab takes them. A stream reads
-//! one snapshot, pinned for its whole life. A cursor that misses a block runs again and skips the rows it has sent.
+//! Streams: the rows of an `iterate`, the bytes of an `export`, a check's findings and what commits changed, sent chunk by chunk as the tab takes
+//! them. A stream that reads the database reads one snapshot, pinned for its whole life. A cursor that misses a block runs again and skips the rows it has sent.
 
+use super::changesets::Changesets;
 use super::check::Check;
 use super::database::Database;
 use super::fiber::{Seat, Task};
@@ -50,6 +51,7 @@ pub enum StreamKind {
         salvage: Option<Vec<GroupNo>>,
     },
     Check(Box<Check>),
+    Changesets(Box<Changesets>),
 }
 
 impl StreamKind {
@@ -64,6 +66,11 @@ impl StreamKind {
 
     pub fn check(level: wire::CheckLevel) -> Self {
         StreamKind::Check(Box::new(Check::new(level)))
+    }
+
+    /// What commits changed is stored beside it.
+    fn reads_the_database(&self) -> bool {
+        !matches!(self, StreamKind::Changesets(_))
     }
 }
 
@@ -88,7 +95,9 @@ impl Database {
 
     pub(super) fn open_stream(&mut self, job: Box<Job>, kind: StreamKind) {
         let at = self.snapshot_of(job.port);
-        self.pager.borrow_mut().pin(at);
+        if kind.reads_the_database() {
+            self.pager.borrow_mut().pin(at);
+        }
         let chunk_ms = job.deadline - job.unit.0;
         self.streams.push(Stream { job, at, kind, credits: CREDITS, chunk_ms });
     }
@@ -113,6 +122,7 @@ impl Database {
                         export_chunk(&mut self.pager.borrow_mut(), stream.at, next, salvage.as_deref()).map(Some)
                     }
                     StreamKind::Check(check) => Ok(self.next_check(check, &stream.job, stream.at)),
+                    StreamKind::Changesets(changesets) => self.next_changeset(changesets),
                     StreamKind::Rows(cursor) => {
                         if let Some((cursor, seat)) = cursor.take() {
                             self.start_chunk(cursor, seat, &stream, now);
@@ -182,7 +192,9 @@ impl Database {
 
     /// Lets go of a stream's snapshot and connection.
     fn close(&mut self, stream: Stream) {
-        self.pager.borrow_mut().unpin(stream.at);
+        if stream.kind.reads_the_database() {
+            self.pager.borrow_mut().unpin(stream.at);
+        }
         if let StreamKind::Rows(Some((cursor, seat))) = stream.kind {
             drop(cursor);
             self.give_back(seat);
@@ -340,6 +352,7 @@ impl Stream {
         match &self.kind {
             StreamKind::Rows(cursor) => cursor.is_none(),
             StreamKind::Check(check) => check.is_verifying(),
+            StreamKind::Changesets(changesets) => changesets.is_reading(),
             StreamKind::Export { .. } => false,
         }
     }

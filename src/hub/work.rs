@@ -2,12 +2,13 @@
 //! is rolled back by its caller and run again from the start; nothing of it has been seen by then.
 
 use super::reply::{Reply, Rows, wire_columns};
-use crate::engine::{Attempt, Connection, Control, Failure, Params, Sql, Statement, ValueRef};
+use crate::engine::{Attempt, ConflictPolicy, Connection, Control, Failure, Params, Sql, Statement, ValueRef};
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq};
 use crate::store::codec::Fields;
 use crate::wire;
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// One statement and its parameters, as they came; in a batch, those of each of the `times` that it is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +81,14 @@ pub enum Work {
     Query(Call),
     Script(Script),
     Batch(Vec<Call>),
+    Apply(Apply),
+}
+
+/// A changeset to be applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Apply {
+    pub changeset: Rc<[u8]>,
+    pub policy: ConflictPolicy,
 }
 
 /// A failure, with the failing statement of a batch.
@@ -103,6 +112,7 @@ impl Work {
             Work::Query(call) => &call.sql,
             Work::Script(script) => script.sql.as_str(),
             Work::Batch(calls) => calls.first().map_or("", |call| &call.sql),
+            Work::Apply(_) => "",
         }
     }
 
@@ -131,6 +141,11 @@ impl Work {
                 let reply = run_batch(calls, connection)?;
                 Ok(Some((reply, connection.commit()?)))
             }
+            Work::Apply(apply) => {
+                connection.begin()?;
+                let reply = apply.run(connection)?;
+                Ok(Some((reply, connection.commit()?)))
+            }
         }
     }
 
@@ -153,6 +168,7 @@ impl Work {
         let result = match self {
             Work::Script(script) => script.run_inside(connection),
             Work::Batch(calls) => run_batch(calls, connection),
+            Work::Apply(apply) => apply.run(connection),
             Work::Query(_) => unreachable!("returned above"),
         };
         if connection.in_transaction() {
@@ -280,6 +296,28 @@ impl BatchResults {
             effects.write_to(&mut self.payload);
             self.results.push(wire::ResultShape { times: Some(effects.count), ..wire::ResultShape::default() });
         }
+    }
+}
+
+impl Apply {
+    /// The reply's rows are the conflicts.
+    fn run(&self, connection: &mut Connection) -> WorkResult<Reply> {
+        const COLUMNS: [&str; 5] = ["table", "key", "operation", "reason", "resolution"];
+        let applied = connection.apply(&self.changeset, self.policy)?;
+        let (mut writer, mut payload) = (wire::RowsWriter::new(), vec![]);
+        for conflict in &applied.conflicts {
+            let texts = [&*conflict.table, &conflict.key, conflict.operation, conflict.reason, conflict.resolution];
+            texts.into_iter().for_each(|text| writer.text(text));
+        }
+        writer.write_to(&mut payload);
+        let result = wire::ResultShape {
+            columns: COLUMNS.map(|name| wire::Column { name: name.into(), declared: None }).into(),
+            rows: u32::try_from(applied.conflicts.len()).expect("they are counted"),
+            changes: applied.changes.cast_unsigned(),
+            last_insert_rowid: connection.last_insert_rowid(),
+            times: None,
+        };
+        Ok(Reply { body: wire::Body::Rows(result), payload })
     }
 }
 

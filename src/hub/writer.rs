@@ -8,11 +8,10 @@ use super::lanes::{Ask, Job};
 use super::reply::Reply;
 use super::transactions::Transaction;
 use super::work::{Work, WorkFailure, WorkResult};
-use crate::engine::{Connection, Failure, Watched};
+use crate::engine::{Connection, Failure, Recording};
 use crate::error::Error;
 use crate::ids::{CommitSeq, PortId};
 use crate::vfs::Role;
-use std::rc::Rc;
 
 /// Who has the writer.
 #[derive(Debug)]
@@ -24,6 +23,8 @@ pub enum Slot {
     Working(PortId),
     Transaction(Transaction),
     Import(ImportTurn),
+    /// A tab changes how much is kept of what commits change.
+    Keeping(PortId, u64),
 }
 
 impl Slot {
@@ -71,7 +72,8 @@ impl Database {
     fn take_turn(&mut self, job: Box<Job>, now: f64) {
         match job.ask {
             Ask::Import { size } => self.begin_import(job.port, job.id, size, now),
-            Ask::Begin { .. } if self.refuse_while_damaged(&job) => {}
+            Ask::Begin { .. } | Ask::Keep { .. } if self.refuse_while_damaged(&job) => {}
+            Ask::Keep { commits } => self.begin_keeping(&job, commits),
             Ask::Begin { idle_ms } => self.begin_transaction(job.port, job.id, job.durability, idle_ms, now),
             _ => self.work(job),
         }
@@ -172,7 +174,7 @@ pub struct WorkTask {
     pub(super) job: Box<Job>,
     rowid: i64,
     /// Whether somebody wants to know what it changes.
-    record: Option<Rc<[Watched]>>,
+    record: Option<Recording>,
     pub result: Option<WorkResult<(Reply, Option<CommitSeq>)>>,
 }
 

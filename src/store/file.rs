@@ -22,7 +22,8 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::rc::Rc;
 
-/// One space: numbers and bytes. `meta` has the header at 0, the sessions at 1, and the file's own count at [`COUNT`].
+/// One space: numbers and bytes. `meta` has the header at 0, the sessions at 1, what commits changed from 2³² on, and the file's own count at
+/// [`COUNT`].
 type Space = TableDefinition<'static, u64, &'static [u8]>;
 const META: Space = TableDefinition::new("meta");
 const LOG: Space = TableDefinition::new("log");
@@ -30,6 +31,8 @@ const GROUPS: Space = TableDefinition::new("groups");
 
 /// Where `meta` counts the write transactions: by it a failed commit is told from one that was applied.
 const COUNT: u64 = u64::MAX;
+/// Where in `meta` what commits changed begins.
+const CHANGES: u64 = 1 << 32;
 
 /// Relaxed batches that may wait for the disk.
 const RELAXED_BATCHES_MAX: usize = 64;
@@ -99,6 +102,10 @@ impl FileStore {
             }),
             StoreOp::ReadLog(epoch) => self
                 .read(epoch, |header, transaction| Ok(StoreReply::Log { header, log: values(transaction, LOG, 0..=u64::MAX)? })),
+            StoreOp::ReadChanges { epoch, first, last } => self.read(epoch, |_, transaction| {
+                let found = values(transaction, META, number(Key::Changes(first))..=number(Key::Changes(last)))?;
+                Ok(StoreReply::Changes(found.into_iter().map(|(key, value)| (key - CHANGES, value)).collect()))
+            }),
             StoreOp::Write(batch) => self.write(&batch),
         }
     }
@@ -272,7 +279,7 @@ fn count(database: &Database) -> Result<u64, Trouble> {
 /// The place of a key's space among the three.
 fn space(key: Key) -> usize {
     match key {
-        Key::Header | Key::Sessions => 0,
+        Key::Header | Key::Sessions | Key::Changes(_) => 0,
         Key::Log(_) => 1,
         Key::Group(..) => 2,
     }
@@ -282,6 +289,7 @@ fn number(key: Key) -> u64 {
     match key {
         Key::Header => 0,
         Key::Sessions => 1,
+        Key::Changes(commit) => CHANGES + commit.0,
         Key::Log(position) => position.0,
         Key::Group(generation, group) => group_number(generation, group),
     }

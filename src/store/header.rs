@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ids::{CommitSeq, Epoch, Generation};
 
 /// The newest stored format this build reads, and the one it writes.
-pub const FORMAT: u16 = 4;
+pub const FORMAT: u16 = 5;
 /// `SQLite`'s default page size, and so the block size of a new database.
 pub const DEFAULT_BLOCK_BYTES: u32 = 4096;
 const MAGIC: [u8; 4] = *b"THUB";
@@ -21,18 +21,27 @@ pub struct Header {
     pub blocks: u32,
     /// Commits up to here are in the block groups; later ones are in the log.
     pub checkpoint: CommitSeq,
+    /// Of how many commits, the newest, it is kept what they changed: at least.
+    pub keep: u64,
 }
 
 impl Header {
     /// The header of a database nobody has opened yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { epoch: Epoch(0), generation: Generation(1), block_bytes: DEFAULT_BLOCK_BYTES, blocks: 0, checkpoint: CommitSeq(0) }
+        Self {
+            epoch: Epoch(0),
+            generation: Generation(1),
+            block_bytes: DEFAULT_BLOCK_BYTES,
+            blocks: 0,
+            checkpoint: CommitSeq(0),
+            keep: 0,
+        }
     }
 
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(48);
+        let mut out = Vec::with_capacity(56);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
@@ -42,6 +51,7 @@ impl Header {
         out.extend_from_slice(&self.blocks.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.checkpoint.0.to_le_bytes());
+        out.extend_from_slice(&self.keep.to_le_bytes());
         seal(out)
     }
 
@@ -71,7 +81,10 @@ impl Header {
         let block_bytes = f.u32()?;
         let blocks = f.u32()?;
         f.bytes(4)?;
-        Some(Self { epoch, generation, block_bytes, blocks, checkpoint: CommitSeq(f.u64()?) })
+        let checkpoint = CommitSeq(f.u64()?);
+        // Not in format 4.
+        let keep = if f.0.is_empty() { 0 } else { f.u64()? };
+        Some(Self { epoch, generation, block_bytes, blocks, checkpoint, keep })
     }
 }
 
@@ -126,7 +139,7 @@ mod tests {
 
     #[test]
     fn every_damaged_header_is_refused() {
-        let good = Header { epoch: Epoch(7), generation: Generation(3), blocks: 9, ..Header::new() };
+        let good = Header { epoch: Epoch(7), generation: Generation(3), blocks: 9, keep: 5, ..Header::new() };
         let bytes = good.encode();
         assert_eq!(Header::decode(&bytes), Ok(good));
         for i in 0..bytes.len() {

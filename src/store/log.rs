@@ -5,6 +5,7 @@
 //! builds on: it ends at a record that is *final*, behind which every block is written whole again before it is patched.
 
 use super::Pages;
+use super::changes::Changes;
 use super::ops::Durability;
 use super::record::CommitRecord;
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ struct Published {
     durability: Durability,
     blocks: u32,
     pages: Pages,
+    changes: Option<Changes>,
 }
 
 /// A record in the log that no checkpoint has folded in yet.
@@ -39,6 +41,8 @@ pub struct Group {
     pub record: CommitRecord,
     pub durability: Durability,
     pub commits: usize,
+    /// What is kept of them.
+    pub changes: Vec<(CommitSeq, Changes)>,
 }
 
 /// What the stored log turned out to be.
@@ -65,8 +69,9 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn publish(&mut self, seq: CommitSeq, durability: Durability, pages: Pages, blocks: u32) {
-        self.queue.push(Published { seq, durability, blocks, pages });
+    /// `changes`: where it is to be kept what it changed.
+    pub fn publish(&mut self, seq: CommitSeq, durability: Durability, pages: Pages, blocks: u32, changes: Option<Changes>) {
+        self.queue.push(Published { seq, durability, blocks, pages, changes });
     }
 
     #[must_use]
@@ -84,17 +89,18 @@ impl Log {
         let first = self.queue.first()?.seq;
         let commits = self.queue.len();
         let (mut pages, mut durability) = (Pages::default(), Durability::Relaxed);
-        let (mut last, mut blocks) = (first, 0);
+        let (mut last, mut blocks, mut changes) = (first, 0, vec![]);
         for commit in std::mem::take(&mut self.queue) {
             (last, blocks) = (commit.seq, commit.blocks);
             durability = durability.max(commit.durability);
+            changes.extend(commit.changes.map(|of| (commit.seq, of)));
             commit.pages.into_iter().for_each(|(number, data)| pages.insert(number, data));
         }
         pages.remove_from(BlockNo(blocks));
         let sessions = sessions();
         let patches = SortedMap::default();
         let record = CommitRecord { epoch, generation, first, last, blocks, block_bytes, pages, patches, sessions };
-        Some(Group { record, durability, commits })
+        Some(Group { record, durability, commits, changes })
     }
 
     /// Forgets the waiting commits.
@@ -221,7 +227,7 @@ mod tests {
     fn group_of(commits: &[(u64, Durability, u32, u8)]) -> Group {
         let mut log = Log::default();
         for (seq, durability, block, fill) in commits {
-            log.publish(CommitSeq(*seq), *durability, page(*block, *fill), 4);
+            log.publish(CommitSeq(*seq), *durability, page(*block, *fill), 4, None);
         }
         log.take_group((Epoch(1), Generation(1), 512), Vec::new).unwrap()
     }
@@ -301,7 +307,7 @@ mod tests {
     fn the_beginning_of_a_large_commit_at_the_end_of_the_log_is_to_be_deleted() {
         let mut log = Log::default();
         let pages = (0..40).map(|n| (BlockNo(n), Block::from(vec![1; 4096]))).collect();
-        log.publish(CommitSeq(1), Durability::Strict, pages, 40);
+        log.publish(CommitSeq(1), Durability::Strict, pages, 40, None);
         let record = log.take_group((Epoch(1), Generation(1), 4096), Vec::new).unwrap().record;
         let values: Vec<(u64, Vec<u8>)> = (5..).zip(record.into_parts(40_000)).collect();
         assert_eq!(values.len(), 5);

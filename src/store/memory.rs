@@ -4,7 +4,7 @@
 use super::header::{Header, check_epoch, claim};
 use super::ops::{BlockStore, Key, LogValues, StoreFailure, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
 use crate::error::Result;
-use crate::ids::{Epoch, Generation, GroupNo, LogPos, OpId};
+use crate::ids::{CommitSeq, Epoch, Generation, GroupNo, LogPos, OpId};
 use crate::sorted::SortedMap;
 
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,9 @@ impl MemoryStore {
                 self.header(epoch).map(|_| StoreReply::Groups(self.groups(generation, first, last)))
             }
             StoreOp::ReadLog(epoch) => self.header(epoch).map(|header| StoreReply::Log { header, log: self.log() }),
+            StoreOp::ReadChanges { epoch, first, last } => {
+                self.header(epoch).map(|_| StoreReply::Changes(self.changes(first, last)))
+            }
             StoreOp::Write(batch) => self.write(&batch),
         };
         result.map_err(StoreFailure::NotApplied)
@@ -88,6 +91,15 @@ impl MemoryStore {
             _ => None,
         });
         groups.collect()
+    }
+
+    fn changes(&self, first: CommitSeq, last: CommitSeq) -> LogValues {
+        let changes = self.values.range(Key::Changes(first), Key::Changes(last));
+        let changes = changes.filter_map(|(key, value)| match key {
+            Key::Changes(commit) => Some((commit.0, value.clone())),
+            _ => None,
+        });
+        changes.collect()
     }
 
     fn write(&mut self, batch: &WriteBatch) -> Result<StoreReply> {

@@ -9,6 +9,7 @@
 #![doc = include_str!("format.md")]
 
 pub mod cache;
+pub mod changes;
 pub mod checkpoint;
 pub mod codec;
 #[cfg(not(target_arch = "wasm32"))]
@@ -27,6 +28,7 @@ pub mod record;
 pub mod sessions;
 pub mod versions;
 
+pub use changes::Changes;
 pub use limits::Limits;
 pub use ops::{BlockStore, Durability, Key, LogValues, StoreFailure, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
 pub use pager::{Pager, Progress};

@@ -4,14 +4,16 @@
 
 use super::header::Header;
 use crate::error::Error;
-use crate::ids::{Epoch, Generation, GroupNo, LogPos, OpId};
+use crate::ids::{CommitSeq, Epoch, Generation, GroupNo, LogPos, OpId};
 use std::rc::Rc;
 
-/// Where a value lies. Header and sessions are single values; log and groups are ordered by number.
+/// Where a value lies. Header and sessions are single values; the others are ordered by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Header,
     Sessions,
+    /// What a commit changed, where that is kept.
+    Changes(CommitSeq),
     Log(LogPos),
     Group(Generation, GroupNo),
 }
@@ -53,11 +55,13 @@ pub enum StoreOp {
     ReadGroups { epoch: Epoch, generation: Generation, first: GroupNo, last: GroupNo },
     /// Read header and log in one transaction, after `check_epoch`.
     ReadLog(Epoch),
+    /// Read what commits from first to last, both included, changed, after `check_epoch`; those of which nothing is kept are left out.
+    ReadChanges { epoch: Epoch, first: CommitSeq, last: CommitSeq },
     /// Write, after `check_epoch` in the same transaction.
     Write(Rc<WriteBatch>),
 }
 
-/// A range of the log: positions and values, in order.
+/// A range of the log, or of what commits changed: numbers and values, in order.
 pub type LogValues = Vec<(u64, Vec<u8>)>;
 
 /// What an adapter answers on success.
@@ -67,6 +71,7 @@ pub enum StoreReply {
     Reopened,
     Groups(Vec<(GroupNo, Vec<u8>)>),
     Log { header: Header, log: LogValues },
+    Changes(LogValues),
     Written,
 }
 

@@ -3,8 +3,9 @@
 //! ([`Pager::take_ops`]) and come back as answers ([`Pager::complete`]). One write transaction is in flight at a time.
 //!
 //! `write` decides what is written next and what its answer means, `fetch` reads block groups, `memory` bounds what is kept of
-//! them, `link` bridges a lost connection, `replace` imports, `verify` reads what is stored without believing it.
+//! them, `changes` keeps what commits changed, `link` bridges a lost connection, `replace` imports, `verify` reads what is stored without believing it.
 
+mod changes;
 mod fetch;
 mod link;
 mod memory;
@@ -14,6 +15,7 @@ mod write;
 
 use super::Pages;
 use super::cache::Cache;
+use super::changes::Changes;
 use super::checkpoint::Checkpoint;
 use super::header::Header;
 use super::import::Import;
@@ -24,6 +26,7 @@ use super::sessions::Sessions;
 use super::versions::{Lookup, Versions};
 use crate::error::{Error, Result};
 use crate::ids::{BlockNo, CommitSeq, GroupNo, OpId};
+use changes::ReadingChanges;
 use fetch::Fetching;
 use link::Link;
 pub use memory::CacheFigures;
@@ -45,6 +48,10 @@ pub enum Progress {
     Damaged(Error),
     /// What [`Pager::verify_log`] or [`Pager::verify_groups`] found.
     Verified(Vec<String>),
+    /// What [`Pager::read_changes`] found from a commit on, in order; it ends where one is missing.
+    Changes(CommitSeq, Result<Vec<(CommitSeq, Changes)>>),
+    /// The answer to [`Pager::keep_changes`].
+    Kept(Result<()>),
     /// The import wants its next part, or has failed.
     ImportStep(Result<()>),
     /// The database is now what was imported.
@@ -95,6 +102,10 @@ pub struct Pager {
     /// The first group that warming has not come to, and the evictions when it began.
     warming: (GroupNo, u64),
     verifying: Option<Verifying>,
+    /// Of how many commits it is kept what they changed, once the store has been told.
+    keep: u64,
+    keep_wanted: bool,
+    reading_changes: Option<ReadingChanges>,
     writing: Option<Writing>,
     committing: Option<Committing>,
     /// Parts of a commit that never happened, to be deleted by the next write.
@@ -136,6 +147,9 @@ impl Pager {
             wanted: vec![],
             warming: (GroupNo(0), 0),
             verifying: None,
+            keep: header.keep,
+            keep_wanted: false,
+            reading_changes: None,
             writing: None,
             committing: None,
             garbage: recovered.incomplete,
@@ -207,13 +221,14 @@ impl Pager {
     }
 
     /// Makes a transaction's blocks the newest state. Returns its sequence number, to be acknowledged at
-    /// [`Progress::Durable`].
-    pub fn publish(&mut self, pages: Pages, blocks: u32, durability: Durability) -> CommitSeq {
+    /// [`Progress::Durable`]. `changes`: what it changed, where [that is kept](Self::keeps_changes).
+    pub fn publish(&mut self, pages: Pages, blocks: u32, durability: Durability, changes: Option<Changes>) -> CommitSeq {
         let seq = self.published.next();
         self.published = seq;
         self.counters.commits += 1;
         self.versions.publish(seq, &pages, blocks);
-        self.log.publish(seq, durability, pages, blocks);
+        let changes = self.keeps_changes().then(|| changes.unwrap_or_default());
+        self.log.publish(seq, durability, pages, blocks, changes);
         seq
     }
 
@@ -270,7 +285,8 @@ impl Pager {
         }
         let is_ours = self.fetching.iter().any(|fetching| fetching.id == id)
             || self.writing.as_ref().is_some_and(|writing| writing.id == id)
-            || self.verifying.as_ref().is_some_and(|verifying| verifying.id == id);
+            || self.verifying.as_ref().is_some_and(|verifying| verifying.id == id)
+            || self.reading_changes.as_ref().is_some_and(|reading| reading.id == id);
         match result {
             // An answer that comes after its operation was submitted anew.
             _ if !is_ours => vec![],
@@ -287,6 +303,9 @@ impl Pager {
         }
         if let Some(verifying) = self.verifying.take_if(|verifying| verifying.id == id) {
             return vec![Progress::Verified(self.verified(&verifying, result))];
+        }
+        if let Some(reading) = self.reading_changes.take_if(|reading| reading.id == id) {
+            return vec![Progress::Changes(reading.first, Self::changes_read(reading.first, result))];
         }
         let Some(writing) = self.writing.take() else { return vec![] };
         match result {

@@ -4,7 +4,7 @@
 use super::pace::Pace;
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq};
-use crate::store::{Block, Durability, Lookup, Pager, Pages, ReadAhead};
+use crate::store::{Block, Changes, Durability, Lookup, Pager, Pages, ReadAhead};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -67,6 +67,8 @@ pub struct DbFile {
     overlay: RefCell<Pages>,
     overlay_blocks: Cell<Option<u32>>,
     durability: Cell<Durability>,
+    /// What the open transaction changes, as far as that is kept.
+    changes: RefCell<Option<Changes>>,
     published: Cell<Option<CommitSeq>>,
     misses: RefCell<Vec<BlockNo>>,
     read_ahead: RefCell<ReadAhead>,
@@ -90,6 +92,7 @@ impl DbFile {
             overlay: RefCell::default(),
             overlay_blocks: Cell::new(None),
             durability: Cell::new(Durability::Strict),
+            changes: RefCell::default(),
             published: Cell::new(None),
             misses: RefCell::default(),
             read_ahead: RefCell::default(),
@@ -109,6 +112,11 @@ impl DbFile {
     /// Chooses the durability of the next commit.
     pub fn set_durability(&self, durability: Durability) {
         self.durability.set(durability);
+    }
+
+    /// Says what the transaction changes that is about to be committed.
+    pub fn set_changes(&self, changes: Option<Changes>) {
+        self.changes.replace(changes);
     }
 
     /// The commit published since the last call, if any.
@@ -354,7 +362,7 @@ impl DbFile {
     pub fn publish(&self) {
         let Some(blocks) = self.overlay_blocks.take() else { return };
         let mut pager = self.pager.borrow_mut();
-        let seq = pager.publish(self.overlay.take(), blocks, self.durability.get());
+        let seq = pager.publish(self.overlay.take(), blocks, self.durability.get(), self.changes.take());
         pager.note_dirty(0);
         if let Some(before) = self.snapshot.replace(Some(seq)) {
             pager.pin(seq);

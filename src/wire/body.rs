@@ -68,6 +68,13 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
             w.key("parts").list(|w| b.parts.iter().for_each(|part| w.number((*part).into())));
         }),
         Body::Changed(b) => write_changed(b, w.key("changed")),
+        Body::Kept(b) => w.key("kept").object(|w| w.key("commit").number(b.commit)),
+        Body::Changeset(b) => w.key("changeset").object(|w| {
+            w.key("commit").number(b.commit);
+            w.key("schema").boolean(b.schema);
+            w.key("applied").boolean(b.applied);
+            w.key("end").boolean(b.end);
+        }),
         Body::Bytes(b) => w.key("bytes").object(|w| {
             w.key("offset").number(b.offset);
             w.key("total").number(b.total);

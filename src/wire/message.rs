@@ -34,6 +34,9 @@ pub enum Op {
     Iterate(Iterate),
     Live(Live),
     Changes(Changes),
+    Keep(Keep),
+    Changesets(Changesets),
+    Apply(Apply),
     Export(Export),
     Check(Check),
     Import(Import),
@@ -247,6 +250,39 @@ pub struct Changes {
     pub tables: Option<Vec<String>>,
 }
 
+/// Of how many commits, the newest, it is kept what they change; 0: of none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    pub commits: u64,
+}
+
+/// What the commits after `since` changed, as far as there are any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changesets {
+    pub since: u64,
+}
+
+/// What becomes of a change that does not fit the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    Abort,
+    Omit,
+    Replace,
+}
+
+/// A changeset from elsewhere. Payload: its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apply {
+    pub conflict: OnConflict,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tx: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
     pub target: u64,
@@ -288,6 +324,9 @@ pub enum Body {
     Live(LiveUpdate),
     /// Payload: one value block, the rows' ids, table by table.
     Changed(Changed),
+    Kept(Kept),
+    /// Payload: raw bytes.
+    Changeset(Changeset),
     /// Payload: raw bytes.
     Bytes(Bytes),
     Checked(Checked),
@@ -399,6 +438,22 @@ pub struct TableChanged {
     pub delete: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u32>,
+}
+
+/// From the commit after this one on it is kept what commits change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub commit: u64,
+}
+
+/// What one commit changed; the last is of the newest commit, without anything, and ends it. `schema`: the schema too. `applied`: it came from
+/// elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changeset {
+    pub commit: u64,
+    pub schema: bool,
+    pub applied: bool,
+    pub end: bool,
 }
 
 /// A run of an exported file: where it lies, the file's whole size, and how many of its bytes could not be read.

@@ -3,9 +3,9 @@
 
 use super::json::{Node, Object, Parsed, parse};
 use super::message::{
-    Batch, Begin, Cancel, Changes, Check, CheckLevel, Close, Commit, Destroy, Durability, Exec, Export, Hello, Import, Iterate,
-    Live, Metrics, Op, ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume, Rollback, StatementShape,
-    TransactionMode,
+    Apply, Batch, Begin, Cancel, Changes, Changesets, Check, CheckLevel, Close, Commit, Destroy, Durability, Exec, Export, Hello,
+    Import, Iterate, Keep, Live, Metrics, OnConflict, Op, ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume,
+    Rollback, StatementShape, TransactionMode,
 };
 
 /// Reads a request.
@@ -69,6 +69,17 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
         "iterate" => Op::Iterate(Iterate { sql: f.text("sql")?, params: f.params()?, timeout: f.option("timeout", as_short)? }),
         "live" => Op::Live(Live { sql: f.text("sql")?, params: f.params()? }),
         "changes" => Op::Changes(Changes { tables: f.option("tables", as_names)? }),
+        "keep" => Op::Keep(Keep { commits: f.number("commits")? }),
+        "changesets" => Op::Changesets(Changesets { since: f.number("since")? }),
+        "apply" => Op::Apply(Apply {
+            conflict: one_of(
+                &f.text("conflict")?,
+                &[("abort", OnConflict::Abort), ("omit", OnConflict::Omit), ("replace", OnConflict::Replace)],
+            )?,
+            tx: f.option("tx", as_number)?,
+            durability: f.durability()?,
+            timeout: f.option("timeout", as_short)?,
+        }),
         "begin" => Op::Begin(Begin { mode: mode(&f.text("mode")?)?, timeout: f.short("timeout")? }),
         "commit" => Op::Commit(Commit { tx: f.number("tx")?, durability: f.durability()? }),
         "rollback" => Op::Rollback(Rollback { tx: f.number("tx")? }),

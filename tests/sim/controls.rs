@@ -6,7 +6,7 @@
 use super::disk::{Disk, HubNo};
 use super::tamper::{with_epoch, without_sessions};
 use std::rc::Rc;
-use tabhub::store::{StoreOp, StoreReply, StoreResult, WriteBatch};
+use tabhub::store::{Key, StoreOp, StoreReply, StoreResult, Write, WriteBatch};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -18,6 +18,8 @@ pub enum Control {
     EarlyAck,
     /// What the commits say of their clients' numbered writes is dropped.
     DroppedSessions,
+    /// Of some commits it is not stored what they changed.
+    DroppedChangeset,
     /// What a hub says of live queries gets lost, now and then.
     DroppedState,
     /// The same of what it says of changes.
@@ -39,6 +41,11 @@ impl Disk {
             }
             (Some(Control::DroppedSessions), StoreOp::Write(batch)) => {
                 let writes = batch.writes.iter().filter_map(without_sessions).collect();
+                self.carry_out(StoreOp::Write(Rc::new(WriteBatch { writes, ..*batch })))
+            }
+            (Some(Control::DroppedChangeset), StoreOp::Write(batch)) if self.chance.one_in(8) => {
+                let mut writes = batch.writes.clone();
+                writes.retain(|write| !matches!(write, Write::Put(Key::Changes(_), _)));
                 self.carry_out(StoreOp::Write(Rc::new(WriteBatch { writes, ..*batch })))
             }
             (_, op) => self.carry_out(op),

@@ -63,7 +63,7 @@ struct Pending {
 
 impl Pending {
     fn is_read(&self) -> bool {
-        matches!(self.op, StoreOp::ReadGroups { .. } | StoreOp::ReadLog(_))
+        matches!(self.op, StoreOp::ReadGroups { .. } | StoreOp::ReadLog(_) | StoreOp::ReadChanges { .. })
     }
 }
 

@@ -52,6 +52,11 @@ pub fn live(sql: &str, params: &[i64]) -> (Op, Vec<u8>) {
     (Op::Live(wire::Live { sql: sql.into(), params: shape }), encode_values(&values))
 }
 
+/// Of more commits than a simulation makes.
+pub fn keep() -> (Op, Vec<u8>) {
+    (Op::Keep(wire::Keep { commits: 100_000 }), vec![])
+}
+
 /// Of these tables, or of any.
 pub fn changes(tables: &[&str]) -> (Op, Vec<u8>) {
     let tables = (!tables.is_empty()).then(|| tables.iter().map(|table| (*table).into()).collect());

@@ -18,6 +18,8 @@ pub struct Plan {
     pub suspend_steps: Option<i32>,
     /// One thing after the other: an act begins when everything before it has come to rest. For exhaustive faults.
     pub orderly: bool,
+    /// What commits change is kept from the beginning.
+    pub keeps: bool,
     /// Faults at an operation of the store, counted from 0.
     pub faults: Vec<(u64, Fault)>,
     pub acts: Vec<Act>,
@@ -117,7 +119,8 @@ impl Plan {
         let mut acts = (0..count).map(|_| act(&mut chance, tabs, roughness)).collect();
         watch(&mut Chance::new(seed ^ 0x11FE), tabs, &mut acts);
         let suspend_steps = chance.pick(&[None, Some(30), Some(300), Some(5000)]);
-        Self { seed, tabs, limits, suspend_steps, orderly: false, faults: vec![], acts }
+        let keeps = Chance::new(seed ^ 0xC5E7).one_in(3);
+        Self { seed, tabs, limits, suspend_steps, orderly: false, keeps, faults: vec![], acts }
     }
 }
 

@@ -14,7 +14,9 @@ use crate::support;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once, PoisonError};
-use tabhub::wire::{CheckLevel, Value};
+use tabhub::store::Key;
+use tabhub::store::header::Header;
+use tabhub::wire::{CheckLevel, OnConflict, Value};
 
 /// Steps and virtual time within which everybody must have been answered once the faults have stopped.
 const DRAIN_STEPS: u32 = 50_000;
@@ -79,6 +81,7 @@ impl World {
         if self.book.violation.is_none() {
             self.crash_everything();
             self.audit();
+            self.audit_changes();
         }
         IS_NOTING.set(false);
         for attempt in &self.book.attempts {
@@ -94,6 +97,9 @@ impl World {
         let first = self.new_client();
         self.tabs.push(first);
         self.tabs[0].ask(frames::exec(SCHEMA, None), true, Kind::Farewell);
+        if plan.keeps {
+            self.tabs[0].ask(frames::keep(), false, Kind::Farewell);
+        }
         while let Some(next) = self.moves().first() {
             self.carry_out(*next);
         }
@@ -196,6 +202,21 @@ impl World {
         self.book.accuse("answered", detail);
     }
 
+    /// Whether what is kept of the commits leads to what they made.
+    fn audit_changes(&mut self) {
+        match replayed(&mut support::World::over(self.disk.store.clone())) {
+            Ok(None) => {}
+            Ok(Some([copy, truth])) if copy == truth => self.tally.add("copies by changesets", 1),
+            Ok(Some([copy, truth])) => {
+                let differs = (0..COPIED.len()).find(|at| copy[*at] != truth[*at]).unwrap_or_default();
+                let rows = |world: &[support::Rows]| format!("{:?}", world[differs]).chars().take(600).collect::<String>();
+                let detail = format!("{}: the changesets lead to {} instead of {}", COPIED[differs], rows(&copy), rows(&truth));
+                self.book.accuse("changesets", detail);
+            }
+            Err(why) => self.book.accuse("changesets", why),
+        }
+    }
+
     /// What a fresh hub finds on the disk.
     pub(super) fn audit(&mut self) {
         let mut fresh = support::World::over(self.disk.store.clone());
@@ -223,6 +244,34 @@ impl World {
             }
         }
     }
+}
+
+const COPIED: [&str; 3] =
+    ["SELECT * FROM ledger ORDER BY seq", "SELECT id, v, pad FROM cell ORDER BY id", "SELECT * FROM state ORDER BY id"];
+
+/// Where changesets from the first commit after the schema's lead, beside what the database holds; none where nothing is kept any more.
+fn replayed(fresh: &mut support::World) -> Result<Option<[Vec<support::Rows>; 2]>, String> {
+    let tab = fresh.tab();
+    let header = fresh.store.value(Key::Header).map(Header::decode);
+    let is_kept = |header: Header| header.keep > 0 && header.generation == Header::new().generation;
+    if !header.is_some_and(|header| header.is_ok_and(is_kept)) {
+        return Ok(None);
+    }
+    let (told, newest) = fresh.changes(tab, 1).map_err(|error| format!("{error:?}"))?;
+    let mut copy = support::World::new();
+    let copying = copy.tab();
+    copy.exec(copying, SCHEMA).and_then(|_| copy.exec(copying, "DROP TRIGGER entered")).map_err(|error| format!("{error:?}"))?;
+    for (at, (change, changeset)) in (2..).zip(&told) {
+        copy.apply(copying, changeset, OnConflict::Abort).map_err(|error| format!("commit {}: {error:?}", change.commit))?;
+        if change.commit != at {
+            return Err(format!("commit {} where {at} was due", change.commit));
+        }
+    }
+    if told.len() as u64 + 1 != newest {
+        return Err(format!("{} changesets up to commit {newest}", told.len()));
+    }
+    let read = |world: &mut support::World, tab| COPIED.map(|sql| world.query(tab, sql).unwrap_or_default()).to_vec();
+    Ok(Some([read(&mut copy, copying), read(fresh, tab)]))
 }
 
 fn ledger_row(row: &[Value]) -> Row {

@@ -26,6 +26,7 @@ impl Tally {
             match key {
                 Key::Header => "headers",
                 Key::Sessions => "session tables",
+                Key::Changes(_) => "changesets",
                 Key::Log(_) => "log values",
                 Key::Group(..) => "groups folded",
             },

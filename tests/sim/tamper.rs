@@ -48,6 +48,7 @@ pub fn with_epoch(op: StoreOp, epoch: Epoch) -> StoreOp {
         StoreOp::Write(batch) => StoreOp::Write(Rc::new(WriteBatch { epoch, ..(*batch).clone() })),
         StoreOp::ReadGroups { generation, first, last, .. } => StoreOp::ReadGroups { epoch, generation, first, last },
         StoreOp::ReadLog(_) => StoreOp::ReadLog(epoch),
+        StoreOp::ReadChanges { first, last, .. } => StoreOp::ReadChanges { epoch, first, last },
         StoreOp::Reopen(_) => StoreOp::Reopen(epoch),
         StoreOp::Open => StoreOp::Open,
     }

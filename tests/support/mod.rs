@@ -2,6 +2,7 @@
 //! clock that only tests move. Store operations complete when the test says so, or at once by `settle`.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod changesets;
 pub mod stacks;
 mod values;
 

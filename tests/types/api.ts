@@ -1,5 +1,5 @@
 /** The types of rows, parameters, options and errors. Compiled, never run. */
-import { open, HubError, type Change, type Database, type Difference, type LiveQuery, type ObjectRow, type QueryResult, type SqlValue, type Statement } from 'tabhub';
+import { open, HubError, type ApplyResult, type Change, type Changeset, type Database, type Difference, type LiveQuery, type ObjectRow, type QueryResult, type SqlValue, type Statement } from 'tabhub';
 import { same } from './equal.js';
 
 interface User { id: number; name: string }
@@ -82,4 +82,16 @@ export function errors(error: unknown): void {
     // @ts-expect-error: there is no such code
     if (error.code === 'HUB_TIME_OUT') return;
   }
+}
+
+export async function changesets(): Promise<void> {
+  const since = await db.keepChanges({ commits: 100 });
+  same<typeof since, number>();
+  for await (const change of db.changes(since)) same<typeof change, Changeset>();
+  same<Awaited<ReturnType<typeof db.apply>>, ApplyResult>();
+  await db.transaction(tx => tx.apply(new ArrayBuffer(0), { conflict: 'omit' }));
+  // @ts-expect-error there is no such way
+  void db.apply(new Uint8Array(), { conflict: 'merge' });
+  // @ts-expect-error how many must be said
+  void db.keepChanges({});
 }

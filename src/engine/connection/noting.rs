@@ -2,22 +2,61 @@
 
 use super::Connection;
 use crate::engine::authorizer::Touched;
-use crate::engine::changes::WriteSet;
-use crate::engine::{Attempt, Params, Prepared, Sql, ValueRef, Watched};
+use crate::engine::changes::{WriteSet, is_shadow};
+use crate::engine::changeset::CHANGESET_BYTES_MAX;
+use crate::engine::{Attempt, Params, Prepared, Recording, Sql, ValueRef};
 use crate::ids::CommitSeq;
+use crate::store::Changes;
 use std::rc::Rc;
 
 impl Connection {
-    /// Notes from now on what commits change, with the values of these columns, or does not any more; outside of transactions. It costs each row a call, so only
-    /// while somebody wants to know.
-    pub fn record(&mut self, watched: Option<&Rc<[Watched]>>) {
-        let is_on = watched.is_some();
-        self.recorder.watch(watched.cloned().unwrap_or_default());
+    /// Notes from now on what commits change, or does not any more; outside of transactions. It costs each row a call, so only while
+    /// somebody wants to know.
+    pub fn record(&mut self, recording: Option<&Recording>) {
+        let is_on = recording.is_some();
+        self.recorder.watch(recording.cloned().unwrap_or_default());
         if std::mem::replace(&mut self.is_recording, is_on) != is_on {
             self.recorder.install(self.db.0, is_on);
             // Compiled without it, a DELETE of all rows does not tell of them.
             self.forget_schema();
         }
+    }
+
+    /// Says what the open transaction changes, where that is kept, before it is committed.
+    ///
+    /// # Errors
+    /// A miss.
+    pub(super) fn tell_changes(&mut self) -> Attempt<()> {
+        let recorder = self.recorder.clone();
+        if recorder.keeps() {
+            let (schema, applied) = (recorder.has_another_schema(), recorder.has_applied.get());
+            let changeset = self.changeset()?;
+            self.file.set_changes(Some(Changes { changeset, schema, applied }));
+        }
+        Ok(())
+    }
+
+    /// None where nobody knows.
+    fn changeset(&mut self) -> Attempt<Option<Vec<u8>>> {
+        // Where a virtual table keeps what it holds is its own business.
+        let virtual_tables: Vec<_> = self.virtual_tables()?.iter().map(|(name, _)| name.clone()).collect();
+        let is_kept = |table: &str| !virtual_tables.iter().any(|name| is_shadow(table, name));
+        // SAFETY: a live handle.
+        let taken = unsafe { self.recorder.rows.borrow_mut().take(self.db.0, is_kept) };
+        let Some(tables) = taken.or_else(|rc| self.check(rc).map(|()| None))? else { return Ok(None) };
+        let mut changeset = vec![];
+        for mut table in tables {
+            let query = self.prepare(&table.query())?;
+            for at in 0..table.len() {
+                let Some(values) = table.key(at) else { return Ok(None) };
+                self.start(&query, &Params { values, names: None })?;
+                let is_there = self.step(&query)?;
+                table.found(at, is_there.then_some(&query));
+                query.reset();
+            }
+            table.append_to(&mut changeset);
+        }
+        Ok((changeset.len() <= CHANGESET_BYTES_MAX).then_some(changeset))
     }
 
     /// What the commits changed that were made since this was asked last and noted.

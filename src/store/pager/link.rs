@@ -42,8 +42,8 @@ impl Pager {
         }
     }
 
-    /// The operation that [`reopen`](Self::reopen) wants; all others wait, to be found again in `fetching`, `verifying` and
-    /// `writing`.
+    /// The operation that [`reopen`](Self::reopen) wants; all others wait, to be found again in `fetching`, `verifying`,
+    /// `reading_changes` and `writing`.
     pub(super) fn take_reopening(&mut self) -> Vec<(OpId, StoreOp)> {
         self.ops.clear();
         if self.link != Link::Wanted {
@@ -79,6 +79,9 @@ impl Pager {
         }
         if let Some(verifying) = self.verifying.take() {
             self.verify(verifying.what);
+        }
+        if let Some(reading) = self.reading_changes.take() {
+            self.read_changes(reading.first, reading.last);
         }
         if let Some(mut writing) = self.writing.take() {
             writing.id = self.op_id();

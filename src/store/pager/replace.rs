@@ -1,6 +1,7 @@
 //! Importing: the whole database is replaced by another one, written beside it as a new generation and then named by the header.
 
 use super::Pager;
+use super::changes::all_changes;
 use super::write::Purpose;
 use crate::error::{Error, Result};
 use crate::ids::{GroupNo, LogPos};
@@ -72,6 +73,7 @@ impl Pager {
             Write::Delete(Key::Log(LogPos(0)), Key::Log(LogPos(u64::MAX))),
             Write::Delete(Key::Group(old, GroupNo(0)), Key::Group(old, GroupNo(u32::MAX))),
             Write::Put(Key::Sessions, self.sessions.snapshot(self.durable)),
+            all_changes(),
         ];
         self.import_writes.push((Purpose::FinishImport(header), writes));
     }

@@ -4,6 +4,7 @@ use super::{Pager, Progress};
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq, LogPos, OpId};
 use crate::store::Block;
+use crate::store::changes::Changes;
 use crate::store::checkpoint::{Checkpoint, Step};
 use crate::store::header::Header;
 use crate::store::log::{Log, LogEntry, LogRange};
@@ -26,6 +27,8 @@ pub(super) enum Purpose {
     ImportPart,
     FinishImport(Header),
     UndoImport,
+    /// How much is kept of what commits change.
+    Keep(Header),
 }
 
 /// The write transaction in flight. The batch is kept until it is answered, to be submitted again if the connection is lost.
@@ -47,6 +50,8 @@ pub(super) struct Committing {
     durability: Durability,
     parts_total: u64,
     bytes: usize,
+    /// What is kept of what it changes; goes with the last part.
+    changes: Vec<(CommitSeq, Changes)>,
     /// The positions taken so far.
     positions: Option<LogRange>,
 }
@@ -67,7 +72,7 @@ impl Pager {
     pub(super) fn next_write(&mut self) {
         if self.damage.is_some() {
             // What was published before is still good; an import heals; a checkpoint would destroy what can be salvaged.
-            let _ = self.next_commit_write() || self.next_import_write();
+            let _ = self.next_commit_write() || self.next_keep_write() || self.next_import_write();
             return;
         }
         let haste = self.log.bytes() / self.limits.log_bytes + self.log.records() / self.limits.log_records;
@@ -75,7 +80,10 @@ impl Pager {
         if haste >= 2 && self.steps_since_commit < steps && self.import.is_none() {
             self.next_checkpoint_step(size);
         }
-        if self.writing.is_none() && !self.next_commit_write() && !self.next_import_write() && self.import.is_none() {
+        if self.writing.is_some() || self.next_commit_write() || self.next_keep_write() || self.next_import_write() {
+            return;
+        }
+        if self.import.is_none() {
             self.next_checkpoint_step(size);
         }
     }
@@ -95,7 +103,8 @@ impl Pager {
             c.group_sizes[group.commits.ilog2().min(4) as usize] += 1;
             let parts = group.record.into_parts(self.limits.part_bytes);
             let parts_total = parts.size_hint().0 as u64;
-            self.committing = Some(Committing { parts, durability: group.durability, parts_total, bytes: 0, positions: None });
+            let (durability, changes) = (group.durability, group.changes);
+            self.committing = Some(Committing { parts, durability, parts_total, bytes: 0, changes, positions: None });
         }
         self.next_commit_parts();
         true
@@ -117,6 +126,10 @@ impl Pager {
         let to = committing.positions.map_or(LogPos(0), |(_, to)| to);
         let entry = LogEntry { last: committing.parts.commit(), to, bytes: committing.bytes, is_final: false };
         let is_whole = committing.parts.size_hint().0 == 0;
+        if is_whole {
+            let kept = committing.changes.iter().map(|(commit, of)| Write::Put(Key::Changes(*commit), of.encode(*commit)));
+            writes.extend(kept);
+        }
         let purpose = if is_whole { Purpose::Commit(entry) } else { Purpose::CommitParts };
         // Flushing the last part flushes what was written before it.
         let durability = if is_whole { committing.durability } else { Durability::Relaxed };
@@ -134,7 +147,7 @@ impl Pager {
         true
     }
 
-    fn write(&mut self, purpose: Purpose, mut writes: Vec<Write>, durability: Durability) {
+    pub(super) fn write(&mut self, purpose: Purpose, mut writes: Vec<Write>, durability: Durability) {
         let is_commit = matches!(purpose, Purpose::Commit(_) | Purpose::CommitParts);
         self.steps_since_commit = if is_commit { 0 } else { self.steps_since_commit.saturating_add(1) };
         let garbage = self.garbage.take();
@@ -166,6 +179,7 @@ impl Pager {
             }
             Step::Fold(writes) => self.write(Purpose::Fold, writes, Durability::Relaxed),
             Step::Finish(mut writes, header) => {
+                writes.extend(self.old_changes(header.checkpoint));
                 writes.push(Write::Put(Key::Sessions, self.sessions.snapshot(self.durable)));
                 self.write(Purpose::FinishCheckpoint(header), writes, Durability::Strict);
             }
@@ -217,6 +231,7 @@ impl Pager {
                 self.end_checkpoint();
                 vec![]
             }
+            Purpose::Keep(header) => self.kept(Ok(header)),
             // Abandoned, or the last part: the end of the import answers for it.
             Purpose::ImportPart if self.import.is_none() || !self.import_writes.is_empty() => vec![],
             Purpose::ImportPart => vec![Progress::ImportStep(Ok(()))],
@@ -260,6 +275,7 @@ impl Pager {
                 self.import_abort();
                 vec![Progress::ImportStep(Err(error))]
             }
+            Purpose::Keep(_) => self.kept(Err(error)),
             // The next open deletes what is left.
             Purpose::UndoImport => vec![],
         }

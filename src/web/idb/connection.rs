@@ -50,7 +50,7 @@ impl Opened {
         let (stores, mode, durability) = match op {
             // A power loss that undoes the claim ends the claimant as well.
             StoreOp::Open => (vec![META, LOG, GROUPS], "readwrite", "relaxed"),
-            StoreOp::Reopen(_) => (vec![META], "readonly", "default"),
+            StoreOp::Reopen(_) | StoreOp::ReadChanges { .. } => (vec![META], "readonly", "default"),
             StoreOp::ReadGroups { .. } => (vec![META, GROUPS], "readonly", "default"),
             StoreOp::ReadLog(_) => (vec![META, LOG], "readonly", "default"),
             StoreOp::Write(batch) => (touched(&batch.writes), "readwrite", durability_name(batch.durability)),
@@ -97,7 +97,7 @@ fn touched(writes: &[Write]) -> Vec<&'static str> {
 
 pub fn store_of(key: Key) -> &'static str {
     match key {
-        Key::Header | Key::Sessions => META,
+        Key::Header | Key::Sessions | Key::Changes(_) => META,
         Key::Log(_) => LOG,
         Key::Group(..) => GROUPS,
     }

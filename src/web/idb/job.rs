@@ -14,6 +14,8 @@ use crate::web::js;
 
 /// Groups of one generation lie in a row of this many numbers. Exact in a JavaScript number for two million imports.
 const GENERATION_STRIDE: f64 = 4_294_967_296.0;
+/// Where in `meta` what commits changed begins: 2³².
+const CHANGES: f64 = 4_294_967_296.0;
 
 /// A transaction under way. Its handlers must be attached before [`Job::new`] issues the first request.
 pub struct Job {
@@ -37,6 +39,7 @@ enum Wanted {
     Reopened,
     Groups(Generation, Found),
     Log(Found),
+    Changes(Found),
     Written,
 }
 
@@ -122,12 +125,13 @@ impl Work {
             }
             StoreOp::Reopen(epoch) => (Some(*epoch), Wanted::Reopened),
             StoreOp::ReadGroups { epoch, generation, first, last } => {
-                let range = range(Key::Group(*generation, *first), Key::Group(*generation, *last))?;
-                let groups = transaction.object_store(GROUPS)?;
-                let found = Found { keys: groups.get_all_keys_with_key(&range)?, values: groups.get_all_with_key(&range)? };
+                let found = found(transaction, Key::Group(*generation, *first), Key::Group(*generation, *last))?;
                 (Some(*epoch), Wanted::Groups(*generation, found))
             }
             StoreOp::ReadLog(epoch) => (Some(*epoch), Wanted::Log(whole_log(transaction)?)),
+            StoreOp::ReadChanges { epoch, first, last } => {
+                (Some(*epoch), Wanted::Changes(found(transaction, Key::Changes(*first), Key::Changes(*last))?))
+            }
             StoreOp::Write(batch) => {
                 for write in &batch.writes {
                     apply(transaction, write)?;
@@ -166,6 +170,7 @@ impl Work {
                 StoreReply::Groups(found.entries(|key| GroupNo((key - first) as u32))?)
             }
             Wanted::Log(found) => StoreReply::Log { header, log: found.log()? },
+            Wanted::Changes(found) => StoreReply::Changes(found.entries(|key| (key - CHANGES) as u64)?),
             Wanted::Written => StoreReply::Written,
         })
     }
@@ -203,6 +208,11 @@ fn whole_log(transaction: &IdbTransaction) -> Result<Found, JsValue> {
     Ok(Found { keys: log.get_all_keys()?, values: log.get_all()? })
 }
 
+fn found(transaction: &IdbTransaction, first: Key, last: Key) -> Result<Found, JsValue> {
+    let (store, range) = (transaction.object_store(store_of(first))?, range(first, last)?);
+    Ok(Found { keys: store.get_all_keys_with_key(&range)?, values: store.get_all_with_key(&range)? })
+}
+
 fn apply(transaction: &IdbTransaction, write: &Write) -> Result<(), JsValue> {
     let store = |key: Key| -> Result<IdbObjectStore, JsValue> { transaction.object_store(store_of(key)) };
     match write {
@@ -224,12 +234,13 @@ fn range(first: Key, last: Key) -> Result<JsValue, JsValue> {
     Ok(IdbKeyRange::bound(&number(first), &number(last))?.into())
 }
 
-/// A key as `IndexedDB` has it. Log positions are consecutive, so they stay far below 2⁵³.
+/// A key as `IndexedDB` has it. Log positions and commits are consecutive, so they stay far below 2⁵³.
 #[allow(clippy::cast_precision_loss, reason = "log positions are consecutive from 1")]
 fn number(key: Key) -> JsValue {
     match key {
         Key::Header => 0.0,
         Key::Sessions => 1.0,
+        Key::Changes(commit) => CHANGES + commit.0 as f64,
         Key::Log(position) => position.0 as f64,
         Key::Group(generation, group) => group_key(generation, group),
     }
