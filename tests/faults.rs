@@ -41,7 +41,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn plan(acts: Vec<Act>) -> Plan {
-    Plan { seed: 1, tabs: 3, limits: LIMITS, suspend_steps: None, orderly: true, keeps: true, faults: vec![], acts }
+    Plan { seed: 1, tabs: 3, limits: LIMITS, suspend_steps: None, orderly: true, keeps: false, faults: vec![], acts }
 }
 
 fn small(n: i64) -> Entry {
@@ -175,8 +175,8 @@ fn with_every_fault(plan: &Plan) -> Outcome {
 
 #[test]
 fn single_writes_survive_every_fault_at_every_operation() {
-    let calm = with_every_fault(&single_writes());
-    assert!(calm.tally.get("checkpoints") > 0 && calm.tally.get("commits") > calm.tally.get("groups"), "{}", calm.tally);
+    let calm = with_every_fault(&Plan { keeps: true, ..single_writes() });
+    assert!(calm.tally.get("copies by changesets") == 1 && calm.tally.get("checkpoints") > 0 && calm.tally.get("commits") > calm.tally.get("groups"), "{}", calm.tally);
 }
 
 #[test]

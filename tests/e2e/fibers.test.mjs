@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ENGINE, EVERY_ENGINE, WEBKIT } from './engines.mjs';
 import { nativeIntegrity, nativeRows } from './native.mjs';
+import { byTurns } from './rounds.mjs';
 import { answers, build, open, QUERIES, stress } from './stress.mjs';
 import { withWorld } from './world.mjs';
 
@@ -20,8 +21,8 @@ const SEED = Number(process.env.TABHUB_SEED ?? 7);
 
 const { skip: unusual } = EVERY_ENGINE.find(({ engine }) => engine === ENGINE) ?? WEBKIT;
 /** WebKit has no JSPI: what it does without being told so is in the list below. */
-const suspending = EVERY_ENGINE.filter(({ engine }) => engine !== 'webkit');
-const restarting = [{ engine: ENGINE, skip: unusual, parameters: { jspi: 'off' } }, ...(ENGINE === 'webkit' ? [] : [{ ...WEBKIT, parameters: {} }])];
+const suspending = byTurns(EVERY_ENGINE.filter(({ engine }) => engine !== 'webkit'));
+const restarting = byTurns([{ engine: ENGINE, skip: unusual, parameters: { jspi: 'off' } }, ...(ENGINE === 'webkit' ? [] : [{ ...WEBKIT, parameters: {} }])]);
 
 /** The digest of what each query answers, alone and never suspended: the same for every engine. */
 let hashes;

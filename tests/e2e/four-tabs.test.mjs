@@ -8,6 +8,7 @@ import { CHINOOK_FILE, CHINOOK_TABLES, DERIVED, NO_CHINOOK, QUERIES, difference,
 import { contentOf } from './content.mjs';
 import { EVERY_ENGINE } from './engines.mjs';
 import { nativeIntegrity, nativeRows, nativeScript } from './native.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const DATABASE = 'chinook.db';
@@ -16,7 +17,7 @@ const INSERTS = 500;
 const INCREMENTS = 50;
 const STORM_MS = 120_000;
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`four tabs of ${engine} share one database and the browser is killed`, { timeout: 300_000, skip: skip || NO_CHINOOK }, async (t) => {
     await withWorld(t, async (world) => {
       const tabs = await world.tabs(TABS, DATABASE);

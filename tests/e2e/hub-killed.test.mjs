@@ -6,7 +6,7 @@ import { sleep } from './deadline.mjs';
 import { EVERY_ENGINE } from './engines.mjs';
 import { acksOf, createLedger, everyLaneAcked, heard, problemsOf, readLedger, startWriting } from './ledger.mjs';
 import { randomOf } from './random.mjs';
-import { ROUNDS, ROUNDS_MS, SEED } from './rounds.mjs';
+import { ROUNDS, ROUNDS_MS, SEED, byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const TABS = 4;
@@ -14,7 +14,7 @@ const DATABASE = 'hub-killed.db';
 const KILL_AFTER_MS_MAX = 1_500;
 const BUSY_MS_MAX = 600;
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`tabs go on by themselves when the hub's process is killed in ${engine}`, { timeout: ROUNDS_MS, skip }, async (t) => {
     t.diagnostic(`seed ${SEED}: KILL_SEED=${SEED} repeats the moments`);
     const random = randomOf(SEED);

@@ -6,14 +6,14 @@ import { sleep } from './deadline.mjs';
 import { EVERY_ENGINE } from './engines.mjs';
 import { acksOf, createLedger, everyLaneAcked, heard, problemsOf, readLedger, startWriting } from './ledger.mjs';
 import { randomOf } from './random.mjs';
-import { ROUNDS, ROUNDS_MS, SEED } from './rounds.mjs';
+import { ROUNDS, ROUNDS_MS, SEED, byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const TABS = 4;
 const DATABASE = 'kill.db';
 const KILL_AFTER_MS_MAX = 2_500;
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`every ack survives SIGKILL of ${engine} while four tabs write`, { timeout: ROUNDS_MS, skip }, async (t) => {
     t.diagnostic(`seed ${SEED}: KILL_SEED=${SEED} repeats the moments`);
     const random = randomOf(SEED);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ENGINE, EVERY_ENGINE, WEBKIT } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const DATABASE = 'million.db';
@@ -21,7 +22,7 @@ const RUNS = [
   { ...WEBKIT, hubs: [{}] },
 ];
 
-for (const { engine, skip, hubs } of RUNS) {
+for (const { engine, skip, hubs } of byTurns(RUNS)) {
   test(`a million rows are iterated over in ${engine}`, { timeout: 240_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       await fill(await world.tab(DATABASE));

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 /** `mode` absent: tabhub chooses. `refused`: the error of the first `open`; `second`: of the second tab's. Else both work, and outlive the hub. */
@@ -20,7 +21,7 @@ const CASES = [
   { without: 'SharedWorker,locks,localStorage', refused: 'HUB_UNSUPPORTED' },
 ];
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`what a browser lacks has a named outcome in ${engine}`, { timeout: 300_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       for (const [at, it] of CASES.entries()) {

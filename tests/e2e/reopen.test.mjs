@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './deadline.mjs';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const ITEMS = 30_000;
 const BODY_BYTES = 1_000;
 const WANTED = 12_345;
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`a 30 MB database is read on demand after a restart of ${engine}`, { timeout: 300_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       const before = await fill(await world.tab('big.db'));

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERY_ENGINE } from './engines.mjs';
 import { acksOf, createLedger, everyLaneAcked, heard, problemsOf, readLedger, startWriting } from './ledger.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const DATABASE = 'two-hubs.db';
 /** Each opens the database while the tabs before it write: two more URLs, two later versions, an earlier one. */
 const DEPLOYMENTS = ['/dist/hub.js?url=1', '/dist/hub.js?url=2', '/release-2/hub.js', '/release-7/hub.js', '/release-3/hub.js'];
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`versions and URLs of the worker share one database in ${engine}`, { timeout: 240_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       const { lines } = world.site;
