@@ -49,12 +49,15 @@ export async function keepChanges(session: Session, options: KeepOptions): Promi
   return (await session.request('kept', { keep: { commits } }, [], { what: 'keepChanges', writes: false, signal, timeout })).answer.commit;
 }
 
+/** So many hubs may die one after the other without a change in between. */
+const LOSSES_MAX = 3;
+
 /** Goes on with the next hub where one dies: what is kept is stored. */
 export async function* readChanges(session: Session, since: number, options?: CallOptions): AsyncGenerator<Changeset, void, undefined> {
   const { signal, timeout } = checkOptions(options, KNOWN.call, 'changes');
   if (!Number.isSafeInteger(since) || since < 0) throw new HubError('HUB_BAD_REQUEST', 'changes: the number of a commit must be given, as keepChanges() or an earlier change told it');
   const about = { what: 'changes', writes: false, stream: true, signal, timeout };
-  for (let known = since; ;) {
+  for (let known = since, losses = 0; ;) {
     const exchange = session.exchange({ changesets: { since: known } }, [], about);
     try {
       for (;;) {
@@ -64,10 +67,11 @@ export async function* readChanges(session: Session, since: number, options?: Ca
         // In a bundle it shares its buffer with other replies.
         yield { ...change, changeset: reply.payload.slice() };
         known = change.commit;
+        losses = 0;
         exchange.pull();
       }
     } catch (error) {
-      if (!(error instanceof HubError) || error.code !== 'HUB_LOST' || session.isOver) throw error;
+      if (!(error instanceof HubError) || error.code !== 'HUB_LOST' || session.isOver || ++losses > LOSSES_MAX) throw error;
     } finally {
       exchange.abandon();
     }

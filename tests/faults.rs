@@ -176,7 +176,13 @@ fn with_every_fault(plan: &Plan) -> Outcome {
 #[test]
 fn single_writes_survive_every_fault_at_every_operation() {
     let calm = with_every_fault(&Plan { keeps: true, ..single_writes() });
-    assert!(calm.tally.get("copies by changesets") == 1 && calm.tally.get("checkpoints") > 0 && calm.tally.get("commits") > calm.tally.get("groups"), "{}", calm.tally);
+    assert!(
+        calm.tally.get("copies by changesets") == 1
+            && calm.tally.get("checkpoints") > 0
+            && calm.tally.get("commits") > calm.tally.get("groups"),
+        "{}",
+        calm.tally
+    );
 }
 
 #[test]

@@ -185,7 +185,9 @@ impl Rows {
             let rows = std::mem::take(&mut table.rows);
             taken.push(TableChanges { name: table.name.clone(), shape: table.shape.clone(), rows, changes: Default::default() });
         }
-        Ok((!self.is_lost).then_some(taken))
+        // What is taken is gone: should this commit fail and another be tried, nobody knows.
+        let was_lost = std::mem::replace(&mut self.is_lost, true);
+        Ok((!was_lost).then_some(taken))
     }
 }
 
