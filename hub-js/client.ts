@@ -2,6 +2,7 @@
  * The database as an application sees it. Made by `open.ts`; each call is one small file beside this one. It holds no state but its
  * session: the hub is the one place that knows anything.
  */
+import { backUp, type BackupTarget } from './backup.js';
 import { listenToChanges, type Change, type ChangeFilter } from './changes.js';
 import { keepChanges, readChanges, type Changeset, type KeepOptions } from './changesets.js';
 import { checkDatabase, type CheckResult } from './check.js';
@@ -143,6 +144,17 @@ export class Database extends Queries {
    */
   exportStream(options?: TransferOptions): ReadableStream<Uint8Array> {
     return exportStream(this.#session, options);
+  }
+
+  /**
+   * Writes a backup: an SQLite file of one moment, while the database is in use. A file that was there is replaced at the end, or not at all.
+   *
+   * @param target - a path in the origin's private file system (`'backups/app.db'`, its folders are made), a file that the person has chosen, or a stream.
+   * @throws {HubError} `HUB_CANCELLED` by its signal; `HUB_UNSUPPORTED` where the browser cannot write there. What a stream or file system throws comes back as it is.
+   * @example await db.backup(await showSaveFilePicker({ suggestedName: 'app.db' }), { onProgress: (done, total) => { bar.value = done / total } });
+   */
+  backup(target: BackupTarget, options?: TransferOptions): Promise<void> {
+    return backUp(this.#session, target, options);
   }
 
   /**

@@ -3,6 +3,8 @@ import { browserEnvironment } from './browser.js';
 import { HubError } from './errors.js';
 import { deleteDatabase, openDatabase } from './open.js';
 import type { OpenOptions } from './options.js';
+import { estimate, persist } from './quota.js';
+import { databases } from './stored.js';
 import { BUILD } from './version.js';
 
 // A script knows its own URL only while it loads.
@@ -13,6 +15,9 @@ Object.assign(globalThis, {
   tabhub: {
     open: (name: string, options?: OpenOptions) => openDatabase(browserEnvironment(), hubUrl, name, options),
     deleteDatabase: (name: string, options?: OpenOptions) => deleteDatabase(browserEnvironment(), hubUrl, name, options),
+    databases,
+    estimate,
+    persist,
     HubError,
     version: BUILD,
   },

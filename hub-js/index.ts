@@ -5,11 +5,13 @@ import { deleteDatabase as deleteIn, openDatabase } from './open.js';
 import type { OpenOptions } from './options.js';
 
 export type { Change, ChangeFilter, ChangeKind, TableChange } from './changes.js';
+export type { BackupTarget } from './backup.js';
 export type { ApplyResult, Changeset, Conflict, KeepOptions } from './changesets.js';
 export type { CheckResult } from './check.js';
 export type { Database } from './client.js';
 export { HubError, type HubErrorCode, type Outcome } from './errors.js';
 export type { DatabaseEvents } from './events.js';
+export type { Found } from './found.js';
 export type { Difference } from './difference.js';
 export type { LiveObserver, LiveQuery, Unsubscribe } from './live.js';
 export type { Migration } from './migrations.js';
@@ -18,9 +20,11 @@ export type {
 } from './options.js';
 export type { StorageState } from './protocol.js';
 export type { BatchStatement } from './queries.js';
+export { estimate, persist, type PersistOptions, type Persisted, type StorageEstimate } from './quota.js';
 export type { Column, ObjectRow, QueryResult, RunResult } from './rows.js';
 export type { Failover, Outdated, State, Status } from './status.js';
 export type { Statement } from './statement.js';
+export { databases } from './stored.js';
 export type { Transaction } from './transaction.js';
 export type { Mode, Role } from './transport/route.js';
 export type { ImportSource, Salvage } from './transfer.js';

@@ -3,6 +3,7 @@ import { Database } from './client.js';
 import type { Environment } from './environment.js';
 import { HubError, reason } from './errors.js';
 import { Events } from './events.js';
+import { forget } from './found.js';
 import { migrate } from './migrations.js';
 import { KNOWN, checkOptions, type OpenOptions } from './options.js';
 import { Session, type SessionOptions } from './session.js';
@@ -33,10 +34,11 @@ export async function deleteDatabase(env: Environment, defaultWorkerUrl: string 
     await session.request('done', { destroy: {} }, [], about).finally(() => session.close());
   } catch (error) {
     const { code } = error as HubError;
-    if (code === 'HUB_DELETED') return;
+    if (code === 'HUB_DELETED') return forget(env.storage, name);
     // No hub can open it, so none holds it either.
     if (code !== 'HUB_CORRUPT' && code !== 'HUB_FORMAT') throw error;
     await env.deleteStorage(name);
+    forget(env.storage, name);
   }
 }
 

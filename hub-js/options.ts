@@ -157,6 +157,7 @@ export const KNOWN = {
   transaction: { mode: oneOf('deferred', 'immediate', 'read'), timeout: idleMilliseconds, signal: aSignal, durability, retries: wholeBetween(0, 1_000) },
   transfer,
   apply: { ...call, durability, conflict: oneOf('abort', 'omit', 'replace') },
+  persist: { timeout: milliseconds },
   keepChanges: { ...call, commits: wholeBetween(0, 1_000_000) },
   check: { level: oneOf('quick', 'full'), ...transfer },
 } satisfies Record<string, Record<string, Check>>;

@@ -6,6 +6,7 @@ import { encodeRequest, type PayloadPart } from './codec.js';
 import type { Environment, PageEvent } from './environment.js';
 import { HubError, reason } from './errors.js';
 import { Exchange, cancelled, expect, seenBy, type ExchangeOptions, type Line } from './exchange.js';
+import { find } from './found.js';
 import { Link, OVER, type LinkEvents, type Welcome } from './link.js';
 import type { LogEvent, OpenOptions } from './options.js';
 import { Outstanding, transactionLost } from './outstanding.js';
@@ -210,10 +211,16 @@ export class Session {
     link.watch(this.#options.database);
     this.#route.adopted(link.hub, about.epoch);
     const { mode, role } = this.#route;
-    this.#status = { mode, role, ...about, hub: link.hub, state: this.#status?.state ?? 'open' };
+    const found = this.#status?.found ?? this.#found(link.hub, about, commit);
+    this.#status = { mode, role, ...about, hub: link.hub, found, state: this.#status?.state ?? 'open' };
     this.#setState('open');
     if (isNewer({ build: about.version, protocol, format }, ABOUT)) this.#events.outdated({ page: BUILD, hub: about.version });
     this.#tellFailover(link.hub);
+  }
+
+  /** What is in memory only is begun anew each time. */
+  #found(hub: string, { epoch, persistence }: Pick<Status, 'epoch' | 'persistence'>, commit: number): Status['found'] {
+    return find(persistence === 'memory' ? null : this.#env.storage, this.#options.database, { hub, epoch, commit });
   }
 
   /** Each hub of a database has a higher epoch than the one before; a database that was deleted and begun anew counts from 1 again. */

@@ -1,4 +1,5 @@
 /** What a session tells of itself and of its hub: the public types. Made by `session.ts`, handed on by `events.ts`. */
+import type { Found } from './found.js';
 import type { StorageState } from './protocol.js';
 import type { Mode, Role } from './transport/route.js';
 
@@ -21,6 +22,8 @@ export interface Status {
   epoch: number;
   /** `memory` only if `persistence: 'preferred'` was asked for and nothing can be stored. */
   persistence: 'indexeddb' | 'memory';
+  /** What was there when this tab opened it: what was stored before, nothing yet, or nothing any more, as the browser has deleted it. */
+  found: Found;
   /**
    * How the hub stands with its storage. `reconnecting`: it lost its connection and tries again. `stalled`: the browser does not answer.
    * In both, writes wait. `read-only`: something stored is damaged; writes fail with `HUB_CORRUPT`.

@@ -5,7 +5,7 @@
  * (a load that fails, a panic, an uncaught error) is told to every tab. It never reads what a tab asks of the hub.
  */
 import { Host, initSync } from 'tabhub-wasm';
-import { deleteStorage } from './delete-storage.js';
+import { deleteStorage } from './stored.js';
 import { startFibers, type Fibers, type Jspi } from './fibers.js';
 import { hold } from './hold.js';
 import { loadModule, messageOf } from './loading.js';

@@ -3,8 +3,7 @@
  * its own but for BEGIN and COMMIT, which come as statements here.
  */
 import { beginTransaction, type BegunTransaction } from '../adapters/begin.js';
-import { HubError, deleteDatabase, open, type Bindable, type Database as Tabhub, type OpenOptions, type SqlValue } from '../index.js';
-import { databases } from './databases.js';
+import { HubError, databases, deleteDatabase, open, type Bindable, type Database as Tabhub, type OpenOptions, type SqlValue } from '../index.js';
 import { Leadership, type LeaderInfo } from './leadership.js';
 import { toBindable, toQueryResult, type ColumnValue, type QueryResult } from './values.js';
 

@@ -38,7 +38,7 @@ test('status tells what the hub is', async t => {
   const world = createWorld(t, { hello: (request, hub) => hub.welcome(request, { persistence: 'memory' }) });
   const db = await world.open();
   assert.equal(db.name, 'app.db');
-  assert.deepEqual(db.status, { state: 'open', mode: 'shared', role: 'client', hub: 'hub-1', epoch: 7, persistence: 'memory', storage: 'ok', version: '0.1.0', sqlite: '3.53.4' });
+  assert.deepEqual(db.status, { state: 'open', mode: 'shared', role: 'client', hub: 'hub-1', epoch: 7, persistence: 'memory', found: 'stored', storage: 'ok', version: '0.1.0', sqlite: '3.53.4' });
 });
 
 test('workerUrl and wasmUrl are resolved against the page, and the worker is told of the wasm', async t => {
