@@ -60,8 +60,7 @@ export function statusLine(db, target) {
       const { commits, groups } = await db.metrics();
       facts.push(['commits', `${format(commits)} in ${count(groups, 'group')}`]);
     }
-    target.replaceChildren(el('div', {}, dot, state),
-      ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, String(value)))));
+    target.replaceChildren(el('div', {}, dot, state), el('dl', {}, ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, String(value))))));
   };
   const update = () => render().catch(showError);
   db.on('status', status => {

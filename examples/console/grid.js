@@ -8,7 +8,7 @@ const TEXT_SHOWN = 400;
 export class Grid {
   #body = el('tbody');
   #head = el('tr');
-  element = el('div', { className: 'grid', tabIndex: 0, role: 'region', ariaLabel: 'Rows' });
+  element = el('div', { className: 'grid', tabIndex: 0, role: 'group', ariaLabel: 'Rows' });
 
   /** `columns`: {name, type}; the type is the one the table declares, null for expressions. */
   constructor(columns) {

@@ -134,6 +134,13 @@ class Tab {
     return value;
   }
 
+  /** The same in a page that is not one of the tests: what comes back is JSON, and an error is the engine's own. */
+  async ask(fn, argument = null, ms = RUN_MS) {
+    const call = this.#page.evaluate(`(async () => JSON.stringify(await (${fn})(${JSON.stringify(argument)})))()`);
+    const answer = await within(ms, `${this.url} running ${fn.name || String(fn).slice(0, 120)}`, call);
+    return answer === undefined ? undefined : JSON.parse(answer);
+  }
+
   async reload() {
     await within(LOAD_MS, `reloading ${this.url}`, this.#page.reload());
   }

@@ -57,7 +57,7 @@ export async function startSite({ headers = {}, headersFor = () => ({}), mounts 
   };
   const own = { '/pages/': 'tests/e2e/pages', '/chinook/': '../shared/data/chinook' };
   const server = await startServer({ root: ROOT, mounts: { ...own, ...mounts }, hook });
-  return { ...server, page: (name) => `${server.url}/pages/${name}`, lines, uploads };
+  return { ...server, page: (name) => new URL(name, `${server.url}/pages/`).href, lines, uploads };
 }
 
 async function receive(request, response, url, lines, uploads) {
