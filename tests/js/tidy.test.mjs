@@ -1,0 +1,50 @@
+// At stake: two lists of one thing that part unnoticed: codes, messages, options and calls, in Rust, in TypeScript and in the README.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ROOT } from './client.mjs';
+
+const text = (path) => readFileSync(join(ROOT, path), 'utf8');
+const found = (source, pattern) => [...new Set([...source.matchAll(pattern)].map(([, name]) => name))].sort();
+const between = (source, from, to) => {
+  const start = source.indexOf(from);
+  assert.ok(start >= 0, from);
+  return source.slice(start, source.indexOf(to, start));
+};
+
+const readme = text('README.md');
+const codes = found(between(text('hub-js/errors.ts'), 'export type HubErrorCode', ';'), /'(HUB_\w+)'/g);
+
+test('every code that the hub can answer is one of the client, and each of those stands in the table of errors', () => {
+  const known = new Set(codes);
+  for (const file of ['src/error.rs', 'src/hub/once.rs', 'src/web/mod.rs']) assert.deepEqual(found(text(file), /"(HUB_\w+)"/g).filter((code) => !known.has(code)), [], file);
+  assert.deepEqual(found(between(readme, '### Errors', '### SQL that differs'), /`(HUB_\w+)`/g), codes);
+});
+
+test('every code is met by a test', () => {
+  const tests = readdirSync(join(ROOT, 'tests'), { recursive: true }).filter((name) => /\.(rs|mjs|ts)$/.test(name) && !name.endsWith('tidy.test.mjs'));
+  const all = tests.map((name) => text(join('tests', name))).join('\n');
+  assert.deepEqual(codes.filter((code) => !all.includes(code)), []);
+});
+
+test('operations and answers are the same on both sides of the port', () => {
+  const protocol = text('hub-js/protocol.ts');
+  const operations = found(between(protocol, 'export type Op =', 'export interface Response'), /^ {2}\| \{ (\w+):/gm);
+  assert.deepEqual(found(between(text('src/wire/op.rs'), 'fn read_op', 'unknown operation'), /^ {8}"(\w+)" =>/gm), operations);
+  const answers = found(between(protocol, 'export interface Bodies', '\n}'), /^ {2}(\w+):/gm);
+  assert.deepEqual(found(between(text('src/wire/body.rs'), 'fn write_body', '\nfn '), /Body::\w+(?:\(\w+\))? =>[^"]*"(\w+)"/g), answers);
+});
+
+test('every golden frame that there should be is there', () => {
+  const names = (direction) => found(readdirSync(join(ROOT, 'tests/wire_golden')).join('\n'), new RegExp(`^${direction}_([a-z]+)`, 'gm'));
+  const protocol = text('hub-js/protocol.ts');
+  assert.deepEqual(names('request'), found(between(protocol, 'export type Op =', 'export interface Response'), /^ {2}\| \{ (\w+):/gm));
+  assert.deepEqual(names('response'), found(between(protocol, 'export interface Bodies', '\n}'), /^ {2}(\w+):/gm));
+});
+
+test('the calls of a database are in the README', () => {
+  const methods = found(between(text('hub-js/client.ts'), 'export class Database', '\n}\n').concat(between(text('hub-js/queries.ts'), 'export abstract class', '\n}\n')), /^ {2}(?:async )?(\w+)(?:<[^(]*)?\(/gm);
+  const calls = between(readme, '### Calls', '### Options');
+  assert.deepEqual(methods.filter((name) => name !== 'constructor' && !new RegExp(`\\bdb\\.${name}\\b`).test(calls)), []);
+});
