@@ -17,6 +17,7 @@ const STEPS = [
   { name: 'clippy-client', act: () => run(['cargo', 'clippy', '--lib', '--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'client', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
   // In the release profile, so that the build after it finds SQLite's C compiled already.
   { name: 'clippy-wasm', act: () => run(['cargo', 'clippy', '--release', '--lib', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
+  { name: 'docs', act: () => run(['cargo', 'doc', '--no-deps', '--features', 'client'], { deadline: 10 * MINUTE, env: { ...process.env, RUSTDOCFLAGS: '-D warnings' } }) },
   { name: 'rust', act: testRust },
   { name: 'sim', act: () => simulate({ seeds: 2000 }) },
   { name: 'build', act: build },

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! What touches the browser exists in WebAssembly only; values and rows everywhere. Dropping a future does not stop its call: give it an
-//! [`CallOptions::signal`] or a timeout. Dropping a stream ends what it follows.
+//! `CallOptions::signal` or a timeout. Dropping a stream ends what it follows.
 //!
 //! ```ignore
 //! use tabhub::client::{OpenOptions, open};

@@ -35,7 +35,7 @@ pub struct Conflict {
 pub struct Applied {
     /// Rows changed, by the changeset, triggers and foreign keys.
     pub changes: i64,
-    /// The first [`CONFLICTS_MAX`] of them.
+    /// The first 1,000 of them.
     pub conflicts: Vec<Conflict>,
 }
 
