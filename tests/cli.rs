@@ -58,7 +58,7 @@ fn filled(dir: &Path) {
     db.close().unwrap();
 }
 
-/// What SQLite itself says of a file, where its command line is installed.
+/// What `SQLite` itself says of a file, where its command line is installed.
 fn sqlite(file: &Path, sql: &str) -> Option<String> {
     match Command::new("sqlite3").arg(file).arg(sql).output() {
         Ok(output) => Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()),

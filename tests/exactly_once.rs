@@ -36,8 +36,8 @@ fn error(answer: &Answer) -> &wire::WireError {
     error
 }
 
-fn back(last: u64) -> Option<Resume> {
-    Some(Resume { since: 0, last, epoch: 0 })
+fn back(last: u64) -> Resume {
+    Resume { since: 0, last, epoch: 0 }
 }
 
 fn world() -> (World, PortId) {
@@ -63,7 +63,7 @@ fn a_write_that_is_sent_again_after_the_hubs_death_gets_its_first_reply() {
     };
     let first: Vec<_> = (1..).zip(&writes).map(|(n, op)| send(&mut world, port, n, op)).collect();
     let mut world = world.crash();
-    let port = world.client("ada", back(3));
+    let port = world.client("ada", Some(back(3)));
     for ((number, op), before) in (1..).zip(&writes).zip(first) {
         let again = send(&mut world, port, number, op);
         assert_eq!((again.body, again.payload), (before.body, before.payload), "write {number}");
@@ -80,7 +80,7 @@ fn a_write_that_never_became_durable_is_carried_out_when_it_is_sent_again() {
     assert_eq!(world.pending.len(), 1, "the commit is on its way");
     assert!(world.take(port, id).is_none());
     let mut world = world.crash();
-    let port = world.client("ada", back(1));
+    let port = world.client("ada", Some(back(1)));
     assert!(matches!(write(&mut world, port, 1, &op).body, Body::Done(_)));
     assert_eq!(world.count(port, "t"), 1);
 }
@@ -96,7 +96,7 @@ fn a_commit_of_a_transaction_that_is_sent_again_is_answered_and_one_that_was_los
     let second = world.begin(port, wire::TransactionMode::Immediate, 5000);
     world.exec_in(port, "INSERT INTO t(name) VALUES ('b')", Some(second)).unwrap();
     let mut world = world.crash();
-    let port = world.client("ada", back(2));
+    let port = world.client("ada", Some(back(2)));
     assert_eq!(write(&mut world, port, 1, &commit).body, first.body);
     let lost = write(&mut world, port, 2, &Op::Commit(wire::Commit { tx: second, durability: None }));
     assert_eq!((error(&lost).code.as_str(), error(&lost).outcome), ("HUB_TRANSACTION_LOST", Outcome::NotApplied));
@@ -124,7 +124,7 @@ fn a_script_in_parts_goes_on_after_its_last_durable_part() {
     world.store.run(op).unwrap();
     assert!(world.take(port, id).is_none(), "not answered yet");
     let mut world = world.crash();
-    let port = world.client("ada", back(1));
+    let port = world.client("ada", Some(back(1)));
     assert_eq!(world.count(port, "t"), 1, "the first part is durable");
     assert!(matches!(write(&mut world, port, 1, &script).body, Body::Done(_)));
     assert_eq!(world.query(port, "SELECT name FROM t").unwrap(), [[text("first")], [text("second")]]);
@@ -140,7 +140,7 @@ fn a_failure_is_remembered_with_the_writes_after_it() {
     assert_eq!(error(&failed).code, "SQLITE_CONSTRAINT_UNIQUE");
     write(&mut world, port, 3, &exec("DELETE FROM t"));
     let mut world = world.crash();
-    let port = world.client("ada", back(3));
+    let port = world.client("ada", Some(back(3)));
     let again = write(&mut world, port, 2, &insert);
     assert_eq!((&error(&again).code, &error(&again).message), (&error(&failed).code, &error(&failed).message));
     assert_eq!(world.count(port, "t"), 0);
@@ -151,7 +151,7 @@ fn a_client_on_another_port_of_the_same_hub_gets_what_the_old_port_missed() {
     let (mut world, old) = world();
     let (one, two) = (exec("INSERT INTO t(name) VALUES ('a')"), exec("INSERT INTO t(name) VALUES ('b')"));
     world.send_write(old, Some(1), None, one.clone(), &[]);
-    let new = world.client("ada", back(2));
+    let new = world.client("ada", Some(back(2)));
     assert!(matches!(write(&mut world, new, 1, &one).body, Body::Done(_)));
     assert!(matches!(write(&mut world, new, 2, &two).body, Body::Done(_)));
     assert_eq!(world.count(new, "t"), 2);
@@ -175,7 +175,7 @@ fn replies_survive_checkpoints_and_imports() {
     let file = world.export(port);
     world.import(port, &file).unwrap();
     let mut world = World::with(world.store, limits);
-    let port = world.client("ada", back(1));
+    let port = world.client("ada", Some(back(1)));
     assert_eq!(write(&mut world, port, 1, &op).payload, first.payload);
     assert_eq!(world.count(port, "t"), 7);
 }
@@ -191,11 +191,11 @@ fn the_table_is_bounded_and_an_evicted_client_is_told() {
         write(&mut world, port, 1, &op);
     }
     let mut world = World::with(world.store, limits);
-    let a = world.client("a", back(1));
+    let a = world.client("a", Some(back(1)));
     let evicted = write(&mut world, a, 1, &op);
     assert_eq!((error(&evicted).code.as_str(), error(&evicted).outcome), ("HUB_SESSION_EVICTED", Outcome::Unknown));
     assert!(matches!(write(&mut world, a, 2, &op).body, Body::Done(_)), "its next write is carried out");
-    let b = world.client("b", back(1));
+    let b = world.client("b", Some(back(1)));
     assert_eq!(error(&write(&mut world, b, 1, &op)).code, "HUB_SESSION_EVICTED", "b has made room for a");
     assert_eq!(world.count(a, "t"), 4);
 }
@@ -209,7 +209,7 @@ fn recovery_evicts_nobody_before_it_has_read_the_whole_log() {
         write(&mut world, port, number, &insert(name));
     }
     let mut world = World::with(world.store, Limits { replies_bytes: 100, ..Limits::default() });
-    let port = world.client("ada", back(2));
+    let port = world.client("ada", Some(back(2)));
     for (number, name) in [(1, "a"), (2, "b")] {
         assert_eq!(error(&write(&mut world, port, number, &insert(name))).code, "HUB_SESSION_EVICTED");
     }
@@ -245,7 +245,7 @@ fn a_reply_too_large_to_keep_is_said_to_be_applied() {
     let op = query("INSERT INTO t(name) VALUES (printf('%.*c', 20000, 'x')) RETURNING name");
     assert!(matches!(write(&mut world, port, 1, &op).body, Body::Rows(_)));
     let mut world = world.crash();
-    let port = world.client("ada", back(1));
+    let port = world.client("ada", Some(back(1)));
     let again = write(&mut world, port, 1, &op);
     assert_eq!((error(&again).code.as_str(), error(&again).outcome), ("HUB_REPLY_DROPPED", Outcome::Applied));
     assert_eq!(world.count(port, "t"), 1);
@@ -259,7 +259,7 @@ fn a_failure_with_a_long_statement_is_remembered_as_the_failure_that_it_was() {
     assert_eq!(error(&write(&mut world, port, 1, &op)).code, "SQLITE_ERROR");
     write(&mut world, port, 2, &exec("INSERT INTO t(name) VALUES ('a')"));
     let mut world = world.crash();
-    let port = world.client("ada", back(2));
+    let port = world.client("ada", Some(back(2)));
     let again = write(&mut world, port, 1, &op);
     assert_eq!((error(&again).code.as_str(), error(&again).outcome), ("SQLITE_ERROR", Outcome::NotApplied));
     assert!(world.metrics(port)["recalled"] == 1);
@@ -274,7 +274,7 @@ fn a_write_whose_commit_was_lost_stays_failed() {
     assert_eq!(error(&world.take(port, id).unwrap()).code, "SQLITE_FULL");
     assert!(matches!(write(&mut world, port, 2, &exec("INSERT INTO t(name) VALUES ('b')")).body, Body::Done(_)));
     let mut world = world.crash();
-    let port = world.client("ada", back(2));
+    let port = world.client("ada", Some(back(2)));
     assert_eq!(error(&write(&mut world, port, 1, &op)).code, "SQLITE_FULL");
     assert_eq!(world.query(port, "SELECT name FROM t").unwrap(), [[text("b")]]);
 }

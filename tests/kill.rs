@@ -6,6 +6,7 @@
 mod directory;
 
 use directory::Directory;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -50,7 +51,11 @@ fn payload(writer: usize, n: i64) -> String {
         1..=9 => dice.below(20_000),
         _ => dice.below(300),
     };
-    (0..bytes / 8).map(|_| format!("{:08x}", dice.below(1 << 31))).collect()
+    let mut text = String::new();
+    for _ in 0..bytes / 8 {
+        write!(text, "{:08x}", dice.below(1 << 31)).unwrap();
+    }
+    text
 }
 
 fn checksum(payload: &str) -> String {
@@ -164,9 +169,11 @@ fn round(dir: &Path, dice: &mut Dice, acked: &mut [i64], figures: &mut Figures) 
     };
     while note(&line) < lines_before_the_kill {
         line.clear();
-        if lines.read_line(&mut line).unwrap() == 0 {
-            panic!("the child died by itself: {}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr));
-        }
+        assert!(
+            lines.read_line(&mut line).unwrap() != 0,
+            "the child died by itself: {}",
+            String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr)
+        );
     }
     let within = if lines_before_the_kill == 0 { 60_000 } else { 4_000 };
     std::thread::sleep(Duration::from_micros(dice.below(within)));

@@ -33,7 +33,7 @@ enum Tagged {
     Blob(String),
 }
 
-fn value(tagged: &Option<Tagged>) -> Value {
+fn value(tagged: Option<&Tagged>) -> Value {
     match tagged {
         None => Value::Null,
         Some(Tagged::Integer(text)) => Value::Integer(text.parse().unwrap()),
@@ -50,7 +50,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn write_block(block: &[Option<Tagged>], payload: &mut Vec<u8>) {
     let mut writer = RowsWriter::new();
     for tagged in block {
-        match value(tagged) {
+        match value(tagged.as_ref()) {
             Value::Null => writer.null(),
             Value::Integer(value) => writer.integer(value),
             Value::Real(value) => writer.real(value),
@@ -71,7 +71,7 @@ fn check_request(file: &Path, golden: &Golden) {
         Payload::Blocks(blocks) => {
             let mut reader = ValuesReader::new(payload);
             for block in blocks {
-                let expected: Vec<Value> = block.iter().map(value).collect();
+                let expected: Vec<Value> = block.iter().map(|tagged| value(tagged.as_ref())).collect();
                 assert_eq!(reader.block(block.len()).unwrap(), expected, "{}", file.display());
             }
             reader.finish().unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -216,6 +216,7 @@ impl Recorder {
 }
 
 impl Kinds {
+    #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { insert: self.insert || other.insert, update: self.update || other.update, delete: self.delete || other.delete }
     }

@@ -183,7 +183,7 @@ impl Database {
             }
             // The database was replaced under it.
             Err(Failure::Failed(Error::TransactionLost(_))) if is_stale && tx.is_none() => {
-                self.wait_for_blocks(job, tx, is_read.get(), Ok(()))
+                self.wait_for_blocks(job, tx, is_read.get(), Ok(()));
             }
             Err(Failure::Failed(error)) => self.fail_job(&job, &error, None),
         }

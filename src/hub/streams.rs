@@ -252,9 +252,7 @@ impl ChunkTask {
         let statement = cursor.opened(connection, self.at)?;
         let mut end = false;
         while !end && cursor.rows.bytes() < CHUNK_BYTES && cursor.rows.count < CHUNK_ROWS {
-            if !connection.step(&statement)? {
-                end = true;
-            } else {
+            if connection.step(&statement)? {
                 if cursor.skip > 0 {
                     cursor.skip -= 1;
                 } else {
@@ -263,6 +261,8 @@ impl ChunkTask {
                 if pace.should_pause(|| connection.awaits_ahead()) {
                     return Ok(None);
                 }
+            } else {
+                end = true;
             }
         }
         Ok(Some((cursor.chunk(&statement, end), end)))

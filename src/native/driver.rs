@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// The only tab there is.
 const PORT: PortId = PortId(1);
 /// The longest wait without an answer: `SQLite`'s own check of a large database takes up to ten minutes for each of its two parts.
-const ANSWER: Duration = Duration::from_secs(1800);
+const ANSWER: Duration = Duration::from_mins(30);
 
 /// An answer: its body and what belongs to it.
 pub struct Answer {

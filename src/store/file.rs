@@ -143,9 +143,12 @@ impl FileStore {
             let header = check_epoch(meta(&transaction, Key::Header)?.as_deref(), epoch).map_err(Trouble::Refused)?;
             work(header, &transaction)
         });
-        read.map_err(|trouble| match self.lose_if_broken(&trouble) {
-            true => StoreFailure::Lost(trouble.error()),
-            false => StoreFailure::NotApplied(trouble.error()),
+        read.map_err(|trouble| {
+            if self.lose_if_broken(&trouble) {
+                StoreFailure::Lost(trouble.error())
+            } else {
+                StoreFailure::NotApplied(trouble.error())
+            }
         })
     }
 

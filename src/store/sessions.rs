@@ -119,7 +119,7 @@ impl Sessions {
         match self.rows.iter().position(|row| *row.client == *client) {
             Some(at) => self.rows[at..].rotate_left(1),
             None => {
-                self.rows.push(Row { client: client.into(), answered, last: CommitSeq(0), entries: vec![], is_evicted: false })
+                self.rows.push(Row { client: client.into(), answered, last: CommitSeq(0), entries: vec![], is_evicted: false });
             }
         }
         self.rows.len() - 1

@@ -1,7 +1,7 @@
 //! The port protocol between a tab and the hub: message types, frames and value blocks. No behaviour.
 //!
 //! Called by `web` (decodes what a port delivers, encodes what the hub answers) and `hub` (works on the messages).
-//! It never touches SQLite, the store or the browser, and it never panics on any bytes a tab sends.
+//! It never touches `SQLite`, the store or the browser, and it never panics on any bytes a tab sends.
 //! The TypeScript side is `hub-js/protocol.ts` and `hub-js/codec.ts`; `tests/wire_golden/*.json` holds frames that both sides
 //! must read and write alike.
 

@@ -15,7 +15,7 @@ pub(crate) const BLOB: u8 = 5;
 const HEADER_BYTES: usize = 24;
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
 
-/// One SQLite value.
+/// One `SQLite` value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Null,

@@ -234,7 +234,7 @@ fn entry(chance: &mut Chance) -> Entry {
 }
 
 fn entries(chance: &mut Chance) -> Vec<Entry> {
-    (0..1 + chance.below(4)).map(|_| entry(chance)).collect()
+    (0..=chance.below(4)).map(|_| entry(chance)).collect()
 }
 
 fn deed(chance: &mut Chance) -> Deed {
@@ -244,7 +244,7 @@ fn deed(chance: &mut Chance) -> Deed {
         15..18 => Deed::Script(entries(chance)),
         18 => Deed::Exec(entries(chance)),
         19..25 => {
-            let steps = (0..1 + chance.below(4)).map(|_| step(chance)).collect();
+            let steps = (0..=chance.below(4)).map(|_| step(chance)).collect();
             Deed::Transaction { steps, commit: !chance.one_in(5) }
         }
         25 => Deed::Fails,

@@ -72,9 +72,9 @@ impl World {
         self.set_up(plan);
         let begun = self.disk.done;
         if plan.orderly {
-            self.carry_out_in_order(plan)
+            self.carry_out_in_order(plan);
         } else {
-            self.carry_out_by_chance(plan)
+            self.carry_out_by_chance(plan);
         }
         let operations = self.disk.done - begun;
         self.come_to_rest();

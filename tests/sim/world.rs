@@ -339,9 +339,9 @@ impl World {
         let Some(stacks) = self.stacks.get_mut(&hub) else { return };
         let before = stacks.suspensions;
         if self.suspend_steps.is_some() {
-            stacks.run(fiber)
+            stacks.run(fiber);
         } else {
-            fiber.run()
+            fiber.run();
         }
         let suspended = stacks.suspensions - before;
         self.tally.add("suspensions", suspended);

@@ -51,7 +51,7 @@ impl Pager {
         match (verifying.what, result) {
             (Verify::Log, Ok(StoreReply::Log { header, log })) => {
                 let recovered = Log::recover(&log, header.generation, header.checkpoint);
-                recovered.map(|r| r.damage).unwrap_or_else(Some).map(|e| e.message().to_owned()).into_iter().collect()
+                recovered.map_or_else(Some, |r| r.damage).map(|e| e.message().to_owned()).into_iter().collect()
             }
             (Verify::Groups(..), Ok(StoreReply::Groups(groups))) => {
                 let decode =

@@ -253,6 +253,7 @@ fn group_key(generation: Generation, group: GroupNo) -> f64 {
 
 /// The bytes that a request found, if there were any; `None` where it has no result. What is not bytes reads as none at all: no
 /// checksum accepts that.
+#[allow(clippy::option_option, reason = "no result is another thing than a result that is nothing")]
 fn value(request: &IdbRequest) -> Option<Option<Vec<u8>>> {
     let found = request.result().ok()?;
     Some(if found.is_undefined() { None } else { Some(js::bytes(&found).unwrap_or_default()) })
