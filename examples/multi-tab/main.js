@@ -1,18 +1,21 @@
 // A task list shared by all tabs: connects the page (index.html, list.js) with the data (tasks.js).
 import { $, clearError, count, format, guarded, milliseconds, showError, statusLine } from '../page.js';
 import { TaskList, mark } from './list.js';
+import { showPresence } from './presence.js';
 import { Tasks } from './tasks.js';
 
 const PAGE = 100;
 const view = { filter: 'all', limit: PAGE };
 
-const tasks = await Tasks.open(Number(sessionStorage.getItem('tab'))).catch(error => {
+const mode = new URLSearchParams(location.search).get('mode') ?? 'auto';
+const tasks = await Tasks.open(Number(sessionStorage.getItem('tab')), mode).catch(error => {
   showError(error);
   throw error;
 });
 sessionStorage.setItem('tab', String(tasks.tab));
 mark($('#me'), tasks.tab);
 const updateStatus = statusLine(tasks.db, $('#status'));
+showPresence(tasks.db);
 
 const list = new TaskList($('#tasks'), {
   rename: (id, title) => write(() => mustExist(tasks.rename(id, title))),

@@ -17,9 +17,9 @@ const SCHEMA = `
 const WHERE = { all: '', open: 'WHERE done = 0', done: 'WHERE done = 1' };
 
 export class Tasks {
-  /** Opens the database; `tab` is the number that this tab got on an earlier load, if any. */
-  static async open(tab) {
-    const db = await open('tasks.db');
+  /** Opens the database; `tab` is the number that this tab got on an earlier load, if any. `mode`: where the hub is to run, if it is not there yet. */
+  static async open(tab, mode) {
+    const db = await open('tasks.db', { mode });
     await db.exec(SCHEMA);
     const known = await db.get('SELECT id FROM tab WHERE id = ?', [tab]);
     const { lastInsertRowid } = known ? { lastInsertRowid: known.id } : await db.run('INSERT INTO tab DEFAULT VALUES');
