@@ -106,7 +106,8 @@ export function createTabs(t, { script = {}, locks = new FakeLocks(), storage = 
         getItem: key => storage.get(key) ?? null,
         setItem(key, value) {
           storage.set(key, value);
-          for (const other of site.tabs) if (other !== tab) setImmediate(() => other.page('storage'));
+          // A tab that is gone by then hears nothing.
+          for (const other of site.tabs) if (other !== tab) setImmediate(() => site.tabs.includes(other) && other.page('storage'));
         },
       },
       page: { isVisible: true, listen(listener) { tab.listeners.add(listener); return () => tab.listeners.delete(listener); } },
