@@ -470,3 +470,39 @@ fn a_column_that_was_added_later_has_its_default_in_the_rows_before_it() {
     let update = [&[23, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1][..], b"\x03\x03one", &was, &[0], b"\x03\x03ONE", &is].concat();
     assert!(changeset.ends_with(&update), "what has not changed is not told: {changeset:?}");
 }
+
+// At stake: a table read by a schema that was taken back, whose missing columns SQLite takes for words in quotes.
+#[test]
+fn a_schema_change_that_was_taken_back_leaves_nothing_of_it() {
+    let (mut world, tab, since) = kept();
+    let altered = "ALTER TABLE t ADD COLUMN more; UPDATE t SET more = 'x', name = 'in between'";
+    let tx = world.begin(tab, wire::TransactionMode::Immediate, 5000);
+    world.exec_in(tab, altered, Some(tx)).unwrap();
+    world.send(tab, Op::Rollback(wire::Rollback { tx }), &[]);
+    world.settle();
+    world.exec(tab, "UPDATE t SET name = 'after' WHERE id = 1").unwrap();
+    let (told, newest) = world.changes(tab, since).unwrap();
+    assert_eq!(&told[1].1[..4], b"T\x02\x01\0", "two columns");
+    assert!(told[1].1.ends_with(b"\x03\x03one\0\x03\x05after"));
+
+    world
+        .exec(tab, &format!("BEGIN; SAVEPOINT s; {altered}; ROLLBACK TO s; UPDATE t SET name = 'late' WHERE id = 2; COMMIT"))
+        .unwrap();
+    assert_eq!(code(world.changes(tab, newest)), "HUB_CHANGES_GONE", "nobody knows");
+    world.exec(tab, "UPDATE t SET name = 'later' WHERE id = 2").unwrap();
+    assert!(only(&mut world, tab, newest + 1).1.ends_with(b"\x03\x04late\0\x03\x05later"));
+}
+
+// At stake: the changes of a commit that failed, told as those of the next one.
+#[test]
+fn what_commits_by_itself_changes_no_row() {
+    let (mut world, tab, since) = kept();
+    world.exec(tab, "CREATE TABLE child(id INTEGER PRIMARY KEY, t REFERENCES t DEFERRABLE INITIALLY DEFERRED)").unwrap();
+    let failed = world.exec(tab, "BEGIN; INSERT INTO t VALUES (9, 'never'); INSERT INTO child VALUES (1, 77); COMMIT");
+    assert_eq!(code(failed), "SQLITE_CONSTRAINT_FOREIGNKEY");
+    world.exec(tab, "PRAGMA user_version = 7").unwrap();
+    world.exec(tab, "VACUUM").unwrap();
+    let (told, newest) = world.changes(tab, since + 2).unwrap();
+    assert_eq!((told.len(), newest), (2, since + 4));
+    assert!(told.iter().all(|(_, changeset)| changeset.is_empty()), "{told:?}");
+}

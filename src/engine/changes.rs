@@ -174,6 +174,10 @@ impl Recorder {
     pub fn rolled_back(&self) -> bool {
         let has_another_schema = self.open.take().schema;
         self.end();
+        if has_another_schema {
+            // What was asked in between may be of a schema that never came to be.
+            self.rows.borrow_mut().schema_changes();
+        }
         has_another_schema
     }
 

@@ -361,8 +361,8 @@ impl Connection {
     pub fn start(&mut self, statement: &Statement, params: &Params<'_>) -> Attempt<()> {
         statement.reset();
         self.file.take_refusal();
-        if statement.is_vacuum && self.recorder.keeps() {
-            // It commits by itself, and changes no row.
+        if self.recorder.keeps() && !self.in_transaction() {
+            // What commits by itself, a pragma or VACUUM, changes no row; and what an earlier transaction would have said is over.
             self.file.set_changes(Some(Changes { changeset: Some(vec![]), ..Changes::default() }));
         }
         if let Some(touched) = &statement.touched {

@@ -30,6 +30,10 @@ impl Connection {
         let recorder = self.recorder.clone();
         if recorder.keeps() {
             let (schema, applied) = (recorder.has_another_schema(), recorder.has_applied.get());
+            if schema {
+                // It may have been changed back since its tables were asked for, by a savepoint.
+                recorder.rows.borrow_mut().schema_changes();
+            }
             let changeset = self.changeset()?;
             self.file.set_changes(Some(Changes { changeset, schema, applied }));
         }
