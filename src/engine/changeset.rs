@@ -34,6 +34,8 @@ pub struct Shape {
     places: Vec<c_int>,
     /// The place of each in the PRIMARY KEY, from 1; 0 where it is not a part.
     pub keys: Vec<u8>,
+    /// A query for one row, by its key.
+    pub query: String,
 }
 
 /// A row that has been touched.
@@ -89,17 +91,16 @@ impl Rows {
         unsafe {
             let Some(at) = self.table(db, table) else { return };
             let table = &mut self.tables[at];
-            let is_indirect = ffi::sqlite3_preupdate_depth(db) > 0;
-            let of = |get: Get, is_key: bool| record(&table.shape, &|_, place| get_value(db, get, place), is_key);
+            let (shape, is_indirect) = (table.shape.clone(), ffi::sqlite3_preupdate_depth(db) > 0);
+            let of = |get: Get, is_key: bool| record(&shape, &|_, place| get_value(db, get, place), is_key);
             let old_key = (action != ffi::SQLITE_INSERT).then(|| of(ffi::sqlite3_preupdate_old, true));
             let new_key = (action != ffi::SQLITE_DELETE).then(|| of(ffi::sqlite3_preupdate_new, true));
             let new_key = new_key.filter(|key| old_key.as_ref() != Some(key));
             if let Some(Some(key)) = old_key {
-                let before = (!table.known.contains_key(&*key)).then(|| of(ffi::sqlite3_preupdate_old, false)).flatten();
-                self.bytes += table.touch(&key, before, is_indirect);
+                self.bytes += table.touch(&key, &|| of(ffi::sqlite3_preupdate_old, false), is_indirect);
             }
             if let Some(Some(key)) = new_key {
-                self.bytes += table.touch(&key, None, is_indirect);
+                self.bytes += table.touch(&key, &|| None, is_indirect);
             }
         }
         if self.bytes > CHANGESET_BYTES_MAX {
@@ -193,12 +194,12 @@ impl Rows {
 
 impl Table {
     /// Notes a row the first time; returns how many bytes that takes.
-    fn touch(&mut self, key: &[u8], before: Option<Vec<u8>>, is_indirect: bool) -> usize {
+    fn touch(&mut self, key: &[u8], before: &dyn Fn() -> Option<Vec<u8>>, is_indirect: bool) -> usize {
         if let Some(at) = self.known.get(key) {
             self.rows[*at].is_indirect &= is_indirect;
             return 0;
         }
-        let key = Rc::<[u8]>::from(key);
+        let (key, before) = (Rc::<[u8]>::from(key), before());
         let bytes = key.len() + before.as_ref().map_or(0, Vec::len) + ENTRY_BYTES;
         self.known.insert(key.clone(), self.rows.len());
         self.rows.push(Touched { key, before, is_indirect });
@@ -207,27 +208,6 @@ impl Table {
 }
 
 impl TableChanges {
-    /// A query for one row, by its key.
-    pub fn query(&self) -> String {
-        let (mut columns, mut terms) = (String::from("SELECT "), String::from(" WHERE "));
-        for (at, (name, key)) in self.shape.names.iter().zip(&self.shape.keys).enumerate() {
-            if at > 0 {
-                columns += ", ";
-            }
-            push_quoted(&mut columns, name);
-            if *key > 0 {
-                if terms.ends_with('?') {
-                    terms += " AND ";
-                }
-                push_quoted(&mut terms, name);
-                terms += " IS ?";
-            }
-        }
-        columns += " FROM main.";
-        push_quoted(&mut columns, &self.name);
-        columns + &terms
-    }
-
     /// How many rows are to be looked up.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -307,7 +287,31 @@ impl Shape {
                 shape.keys.push(u8::try_from(key).unwrap_or(u8::MAX));
             }
         }
-        if rc == ffi::SQLITE_DONE { Ok((!shape.names.is_empty()).then_some(shape)) } else { Err(rc) }
+        if rc != ffi::SQLITE_DONE {
+            return Err(rc);
+        }
+        shape.query = shape.query_of(table);
+        Ok((!shape.names.is_empty()).then_some(shape))
+    }
+
+    fn query_of(&self, table: &str) -> String {
+        let (mut columns, mut terms) = (String::from("SELECT "), String::from(" WHERE "));
+        for (at, (name, key)) in self.names.iter().zip(&self.keys).enumerate() {
+            if at > 0 {
+                columns += ", ";
+            }
+            push_quoted(&mut columns, name);
+            if *key > 0 {
+                if terms.ends_with('?') {
+                    terms += " AND ";
+                }
+                push_quoted(&mut terms, name);
+                terms += " IS ?";
+            }
+        }
+        columns += " FROM main.";
+        push_quoted(&mut columns, table);
+        columns + &terms
     }
 
     pub fn has_key(&self) -> bool {

@@ -42,15 +42,16 @@ impl Connection {
 
     /// None where nobody knows.
     fn changeset(&mut self) -> Attempt<Option<Vec<u8>>> {
+        let (recorder, db) = (self.recorder.clone(), self.db.0);
         // Where a virtual table keeps what it holds is its own business.
-        let virtual_tables: Vec<_> = self.virtual_tables()?.iter().map(|(name, _)| name.clone()).collect();
-        let is_kept = |table: &str| !virtual_tables.iter().any(|name| is_shadow(table, name));
+        let virtual_tables = self.virtual_tables()?;
+        let is_kept = |table: &str| !virtual_tables.iter().any(|(name, _)| is_shadow(table, name));
         // SAFETY: a live handle.
-        let taken = unsafe { self.recorder.rows.borrow_mut().take(self.db.0, is_kept) };
+        let taken = unsafe { recorder.rows.borrow_mut().take(db, is_kept) };
         let Some(tables) = taken.or_else(|rc| self.check(rc).map(|()| None))? else { return Ok(None) };
         let mut changeset = vec![];
         for mut table in tables {
-            let query = self.prepare(&table.query())?;
+            let query = self.prepare(&table.shape.query)?;
             for at in 0..table.len() {
                 let Some(values) = table.key(at) else { return Ok(None) };
                 self.start(&query, &Params { values, names: None })?;
