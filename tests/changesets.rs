@@ -397,8 +397,16 @@ fn what_is_applied_is_told_as_such_and_once_however_often_it_is_sent() {
     world.commit(tab, tx).unwrap();
     let (change, changeset) = only(&mut world, tab, newest + 1);
     assert_eq!((change.applied, changeset), (true, inserts));
-    world.exec(tab, "DELETE FROM t").unwrap();
+    world.exec(tab, "DELETE FROM t; INSERT INTO t VALUES (1, 'mine')").unwrap();
     assert!(!only(&mut world, tab, newest + 2).0.applied);
+
+    let (_, inserts) = &told[1];
+    let tx = world.begin(tab, wire::TransactionMode::Immediate, 5000);
+    let id = world.ask_apply(tab, inserts, OnConflict::Abort, Some(tx), None);
+    assert_eq!(code(world.applied(tab, id)), "HUB_CONFLICT");
+    world.exec_in(tab, "INSERT INTO t VALUES (5, 'of the tab itself')", Some(tx)).unwrap();
+    world.commit(tab, tx).unwrap();
+    assert!(!only(&mut world, tab, newest + 3).0.applied, "or nobody would send it");
 }
 
 // At stake: what came from a database of two hubs' times would be told with a hole, or twice.

@@ -60,7 +60,6 @@ impl Connection {
         let bytes = changeset.as_ptr().cast_mut().cast::<c_void>();
         // SAFETY: a live handle, and bytes that outlive the iterator, which does not write to them.
         unsafe { self.check_changeset(length, bytes)? };
-        self.recorder.has_applied.set(true);
         let before = self.total_changes();
         let mut conflicts = Conflicts { policy, found: vec![], aborted_by: None };
         // SAFETY: as above; the callbacks get what lives on this stack.
@@ -74,6 +73,7 @@ impl Connection {
             Some(conflict) if !self.file.has_misses() => Err(Error::Conflict(conflict.message()).into()),
             _ => {
                 self.check(rc)?;
+                self.recorder.has_applied.set(true);
                 Ok(Applied { changes: self.total_changes() - before, conflicts: conflicts.found })
             }
         }
