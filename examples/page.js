@@ -13,7 +13,7 @@ export function el(tag, properties = {}, ...children) {
 const integer = new Intl.NumberFormat('en');
 export const count = (n, noun) => `${integer.format(n)} ${n === 1 ? noun : `${noun}s`}`;
 export const format = n => integer.format(n);
-export const milliseconds = ms => ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
+export const milliseconds = ms => ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : ms < 120_000 ? `${(ms / 1000).toFixed(2)} s` : `${Math.round(ms / 60_000)} min`;
 
 // The outcome says what a failed call has left behind; it is the first thing a user wants to know after an error.
 const OUTCOMES = {

@@ -3,7 +3,7 @@
  * agents. It decides nothing: what to do without one of them is for `transport/` to say.
  */
 import { FRAME_BYTES_MAX } from './bundle.js';
-import { deleteStorage } from './stored.js';
+import { databases, deleteStorage } from './stored.js';
 import type { Connection, Environment, Host, PageEvent, Receiver } from './environment.js';
 import { timer } from './timer.js';
 
@@ -21,6 +21,7 @@ export function browserEnvironment(): Environment {
     now: () => Date.now(),
     timer,
     deleteStorage,
+    databases,
     measure(name, detail) {
       const start = performance.now();
       return () => { performance.measure(name, { start, detail }); };

@@ -76,5 +76,7 @@ export interface Environment {
   measure(name: string, detail: object): () => void;
   /** Deletes what is stored for a database that no hub has open. Rejects with `HUB_STORAGE`. */
   deleteStorage(database: string): Promise<void>;
+  /** The names of what is stored. Rejects where the browser cannot tell. */
+  databases(): Promise<string[]>;
   log(database: string, event: LogEvent): void;
 }

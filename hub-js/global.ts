@@ -1,8 +1,8 @@
 /** The classic script's entry: defines `globalThis.tabhub`, for pages without modules or bundler. It becomes `dist/tabhub.global.js`. */
 import { browserEnvironment } from './browser.js';
 import { HubError } from './errors.js';
-import { deleteDatabase, openDatabase } from './open.js';
-import type { OpenOptions } from './options.js';
+import { deleteDatabase, inspectDatabase, openDatabase } from './open.js';
+import type { InspectOptions, OpenOptions } from './options.js';
 import { estimate, persist } from './quota.js';
 import { databases } from './stored.js';
 import { BUILD } from './version.js';
@@ -15,6 +15,7 @@ Object.assign(globalThis, {
   tabhub: {
     open: (name: string, options?: OpenOptions) => openDatabase(browserEnvironment(), hubUrl, name, options),
     deleteDatabase: (name: string, options?: OpenOptions) => deleteDatabase(browserEnvironment(), hubUrl, name, options),
+    inspect: (name: string, options?: InspectOptions) => inspectDatabase(browserEnvironment(), hubUrl, name, options),
     databases,
     estimate,
     persist,

@@ -1,8 +1,9 @@
 /** The ES module's entry: everything public, and nothing else. It becomes `dist/tabhub.js`. */
 import { browserEnvironment } from './browser.js';
 import type { Database } from './client.js';
-import { deleteDatabase as deleteIn, openDatabase } from './open.js';
-import type { OpenOptions } from './options.js';
+import type { Inspector } from './inspect.js';
+import { deleteDatabase as deleteIn, inspectDatabase, openDatabase } from './open.js';
+import type { InspectOptions, OpenOptions } from './options.js';
 
 export type { Change, ChangeFilter, ChangeKind, TableChange } from './changes.js';
 export type { BackupTarget } from './backup.js';
@@ -13,10 +14,11 @@ export { HubError, type HubErrorCode, type Outcome } from './errors.js';
 export type { DatabaseEvents } from './events.js';
 export type { Found } from './found.js';
 export type { Difference } from './difference.js';
+export type { HubState, InspectedLatency, InspectedLive, InspectedRequest, InspectedSession, InspectedTransaction, Inspector, RequestState } from './inspect.js';
 export type { LiveObserver, LiveQuery, Unsubscribe } from './live.js';
 export type { Migration } from './migrations.js';
 export type {
-  ApplyOptions, BigIntMode, CallOptions, CheckLevel, CheckOptions, CheckProgress, Durability, LiveOptions, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
+  ApplyOptions, BigIntMode, CallOptions, CheckLevel, CheckOptions, CheckProgress, Durability, InspectOptions, LiveOptions, LogEvent, OpenOptions, QueryOptions, RowOptions, TransactionMode, TransactionOptions, TransferOptions, WriteOptions,
 } from './options.js';
 export type { StorageState } from './protocol.js';
 export type { BatchStatement } from './queries.js';
@@ -56,4 +58,17 @@ export function open(name: string, options?: OpenOptions): Promise<Database> {
  */
 export function deleteDatabase(name: string, options?: OpenOptions): Promise<void> {
   return deleteIn(browserEnvironment(), HUB_URL, name, options);
+}
+
+/**
+ * Looks into the hub of the database `name`, whatever page has it open: its tabs, what each has asked for and where that stands, open transactions,
+ * live queries, how long answers take, its log; and stops what is stuck. The options are `open`'s; the same `workerUrl`, `wasmUrl` and `mode` are to be given.
+ *
+ * @throws {HubError} as `open`; `HUB_BAD_REQUEST` where this origin stores no such database.
+ * @example
+ * const inspector = await inspect('app.db');
+ * console.table((await inspector.state()).requests);
+ */
+export function inspect(name: string, options?: InspectOptions): Promise<Inspector> {
+  return inspectDatabase(browserEnvironment(), HUB_URL, name, options);
 }

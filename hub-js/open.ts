@@ -4,8 +4,9 @@ import type { Environment } from './environment.js';
 import { HubError, reason } from './errors.js';
 import { Events } from './events.js';
 import { forget } from './found.js';
+import { Inspector } from './inspect.js';
 import { migrate } from './migrations.js';
-import { KNOWN, checkOptions, type OpenOptions } from './options.js';
+import { KNOWN, checkOptions, type InspectOptions, type OpenOptions } from './options.js';
 import { Session, type SessionOptions } from './session.js';
 import { isWellFormed } from './values.js';
 
@@ -42,11 +43,25 @@ export async function deleteDatabase(env: Environment, defaultWorkerUrl: string 
   }
 }
 
-function checkOpen(env: Environment, defaultWorkerUrl: string | null, name: string, options: OpenOptions | undefined, caller: string) {
+/** See `inspect` in `index.ts`. */
+export async function inspectDatabase(env: Environment, defaultWorkerUrl: string | null, name: string, options?: InspectOptions): Promise<Inspector> {
+  const { sessionOptions, onLog } = checkOpen(env, defaultWorkerUrl, name, options, 'inspect', KNOWN.inspect);
+  // A browser that cannot list them has to be believed.
+  const stored = await env.databases().catch(() => [name]);
+  if (!stored.includes(name)) {
+    throw new HubError('HUB_BAD_REQUEST', `inspect: this origin stores no database '${name}'; it stores ${stored.map(known => `'${known}'`).join(', ') || 'none'}`);
+  }
+  const events = new Events();
+  if (onLog) events.on('log', onLog);
+  // Also one that is in memory only.
+  return new Inspector(name, await Session.open(env, { ...sessionOptions, persistence: 'preferred' }, events), events);
+}
+
+function checkOpen(env: Environment, defaultWorkerUrl: string | null, name: string, options: OpenOptions | undefined, caller: string, known: typeof KNOWN.open | typeof KNOWN.inspect = KNOWN.open) {
   if (typeof name !== 'string' || name === '' || !isWellFormed(name)) {
     throw new HubError('HUB_BAD_REQUEST', `${caller}: the name of the database must be a string, not empty and well-formed`);
   }
-  const { mode = 'auto', persistence = 'required', durability = 'strict', trace = false, cacheBytes, cacheBlocks, migrations, workerUrl, wasmUrl, onLog, onOutdated } = checkOptions(options, KNOWN.open, caller);
+  const { mode = 'auto', persistence = 'required', durability = 'strict', trace = false, cacheBytes, cacheBlocks, migrations, workerUrl, wasmUrl, onLog, onOutdated } = checkOptions(options, known, caller);
   if (cacheBytes !== undefined && cacheBlocks !== undefined) {
     throw new HubError('HUB_BAD_OPTION', `${caller}: give one of 'cacheBytes' and 'cacheBlocks', not both`);
   }

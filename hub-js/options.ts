@@ -58,6 +58,9 @@ export interface CallOptions {
   timeout?: number;
 }
 
+/** As `open`'s: the same hub is to be found. */
+export type InspectOptions = Pick<OpenOptions, 'mode' | 'workerUrl' | 'wasmUrl' | 'onLog'>;
+
 export interface WriteOptions extends CallOptions {
   /** Overrides the database's durability for this call. */
   durability?: Durability;
@@ -143,12 +146,15 @@ const call = { signal: aSignal, timeout: milliseconds };
 const transfer = { onProgress: aFunction, signal: aSignal };
 const row = { ...call, rowMode: oneOf('object', 'array'), bigint: oneOf('auto', 'number', 'bigint') };
 
+const inspect = { mode: oneOf('auto', 'shared', 'leader'), workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction };
+
 /** The options each kind of call knows. */
 export const KNOWN = {
   open: {
-    mode: oneOf('auto', 'shared', 'leader'), persistence: oneOf('required', 'preferred'), durability, cacheBytes: wholeBetween(2 ** 20, 2 ** 30), cacheBlocks: wholeBetween(64, 2 ** 20),
-    trace: aBoolean, migrations: checkMigrations, workerUrl: aUrl, wasmUrl: aUrl, onLog: aFunction, onOutdated: aFunction,
+    ...inspect, persistence: oneOf('required', 'preferred'), durability, cacheBytes: wholeBetween(2 ** 20, 2 ** 30), cacheBlocks: wholeBetween(64, 2 ** 20),
+    trace: aBoolean, migrations: checkMigrations, onOutdated: aFunction,
   },
+  inspect,
   call,
   write: { ...call, durability },
   rows: row,

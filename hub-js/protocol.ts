@@ -19,7 +19,7 @@
  *
  *     u32 0 | u32 count | u32 length[count] | pad to 8 | frames, each padded to 8
  */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** What a worker is called: tabs of another protocol must not find it. For what generations are see `transport/shared.ts`. */
 export function workerName(database: string, generation: number): string {
@@ -103,10 +103,12 @@ export type Op =
   | { part: { target: number; end: boolean } }
   /** id 0. The consumer took one chunk of `target` and wants another */
   | { pull: { target: number } }
-  /** id 0. Stops a queued request, an iterate, a live query, changes, changesets, an export, a check or an import; a stopped request answers HUB_CANCELLED */
-  | { cancel: { target: number } }
+  /** id 0. Stops a queued request, an iterate, a live query, changes, changesets, an export, a check or an import; a stopped request answers HUB_CANCELLED. `session`: it is another tab's */
+  | { cancel: { target: number; session?: number } }
   /** → `metrics` */
   | { metrics: Record<string, never> }
+  /** What the hub is doing: sessions, requests, transactions, live queries, latencies and log, a table each. → `results` */
+  | { inspect: Record<string, never> }
   /** Ends the session: open transactions roll back, cursors close. → `done` */
   | { close: Record<string, never> }
   /**

@@ -90,7 +90,7 @@ export class Session {
     this.#events = events;
     this.#route = routeTo(env, options, options.mode);
     this.#client = env.uuid();
-    this.#line = { timer: (ms, callback) => env.timer(ms, callback), note: (op, parts) => this.#note(op, parts) };
+    this.#line = { timer: (ms, callback) => env.timer(ms, callback), note: (op, parts) => this.note(op, parts) };
     this.#lock = new TabLock(env, `tabhub:${options.database}:tab:${this.#client}`);
     this.#stopListening = env.page.listen(event => this.#pageIs(event));
   }
@@ -316,7 +316,7 @@ export class Session {
   }
 
   /** Sends a message that wants no reply; one for a hub that is gone is of no use to the next. */
-  #note(op: Op, parts: readonly PayloadPart[] = []): void {
+  note(op: Op, parts: readonly PayloadPart[] = []): void {
     if (this.#ready) this.#link?.send(encodeRequest({ id: 0, op }, parts));
   }
 

@@ -419,7 +419,7 @@ fn several_tabs_read_at_once_and_one_that_leaves_keeps_nobody_waiting() {
     let other = world.tab();
     let ask = |world: &mut World, tab, since| world.send(tab, Op::Changesets(wire::Changesets { since }), &[]);
     let (gone, one, two) = (ask(&mut world, tab, since), ask(&mut world, tab, since + 5), ask(&mut world, other, since));
-    world.send(tab, Op::Cancel(wire::Cancel { target: gone }), &[]);
+    world.send(tab, Op::Cancel(wire::Cancel { target: gone, session: None }), &[]);
     let mut told = [vec![], vec![]];
     let mut open = [true, true];
     while open.iter().any(|open| *open) {

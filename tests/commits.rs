@@ -162,7 +162,7 @@ fn an_import_whose_last_step_is_on_its_way_cannot_be_given_up_any_more() {
     type GiveUp = fn(&mut World, PortId, u64);
     let give_up: [(&str, GiveUp); 3] = [
         ("cancel", |world, tab, id| {
-            world.send(tab, Op::Cancel(wire::Cancel { target: id }), &[]);
+            world.send(tab, Op::Cancel(wire::Cancel { target: id, session: None }), &[]);
         }),
         ("the tab's death", |world, tab, _| world.event(tabhub::hub::Event::Gone(tab))),
         ("time", |world, _, _| {

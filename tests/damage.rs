@@ -155,7 +155,7 @@ fn a_check_can_be_cancelled() {
     let id = world.send(tab, Op::Check(wire::Check { level: wire::CheckLevel::Full }), &[]);
     world.step();
     assert!(matches!(world.take(tab, id).unwrap().body, Body::Checked(_)));
-    world.send(tab, Op::Cancel(wire::Cancel { target: id }), &[]);
+    world.send(tab, Op::Cancel(wire::Cancel { target: id, session: None }), &[]);
     world.settle();
     assert!(matches!(world.take(tab, id).unwrap().body, Body::Error(e) if e.code == "HUB_CANCELLED"));
     let (problems, _) = check(&mut world, tab, wire::CheckLevel::Quick);

@@ -106,7 +106,7 @@ fn a_database_is_not_destroyed_under_an_import() {
     world.settle();
     let id = destroy(&mut world, two);
     assert_eq!(world.done(two, id).unwrap_err().code, "HUB_REFUSED");
-    world.send(one, Op::Cancel(wire::Cancel { target: import }), &[]);
+    world.send(one, Op::Cancel(wire::Cancel { target: import, session: None }), &[]);
     world.settle();
     assert_eq!(world.count(two, "t"), 1, "the hub goes on");
     destroy(&mut world, two);

@@ -99,7 +99,7 @@ fn the_requests_of_a_bundle_are_taken_one_after_another() {
     };
     let running = figures.0.iter().find(|(name, _)| name == "running").unwrap().1;
     assert!(running > 0, "what was asked before has begun");
-    world.send(a, Op::Cancel(wire::Cancel { target: ids[1] }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: ids[1], session: None }), &[]);
     world.settle();
     assert_eq!(error(&mut world, a, ids[1]).code, "HUB_CANCELLED");
     assert_eq!(world.rows(a, ids[3]).unwrap(), vec![vec![int(11)]]);
@@ -157,7 +157,7 @@ fn a_cancel_stops_a_running_statement() {
     let (mut world, a, b) = world();
     let endless = world.ask_query(a, ENDLESS, &[], None);
     (0..5).for_each(|_| assert!(world.turn()));
-    world.send(a, Op::Cancel(wire::Cancel { target: endless }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: endless, session: None }), &[]);
     assert_eq!(error(&mut world, a, endless).code, "HUB_CANCELLED");
     let endless = world.ask_query(a, ENDLESS, &[], None);
     world.event(Event::Gone(a));
@@ -173,7 +173,7 @@ fn a_cancelled_write_leaves_nothing_behind_and_frees_the_writer() {
     (0..20).for_each(|_| assert!(world.turn()));
     let waiting = world.ask_query(b, "INSERT INTO t VALUES (9999, 1, '')", &[], None);
     assert!(world.take(b, waiting).is_none());
-    world.send(a, Op::Cancel(wire::Cancel { target: update }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: update, session: None }), &[]);
     let cancelled = error(&mut world, a, update);
     assert_eq!((cancelled.code.as_str(), cancelled.outcome), ("HUB_CANCELLED", wire::Outcome::NotApplied));
     world.settle();
@@ -193,7 +193,7 @@ fn a_statement_that_waits_for_a_block_is_stopped_too() {
     while world.metrics(a)["suspended"] == 0 {
         assert!(world.turn() || world.step());
     }
-    world.send(a, Op::Cancel(wire::Cancel { target: scan }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: scan, session: None }), &[]);
     assert_eq!(error(&mut world, a, scan).code, "HUB_CANCELLED");
     world.settle();
     assert_eq!(world.query(b, "SELECT sum(length(pad)) FROM t").unwrap(), vec![vec![int(800_000)]]);
@@ -356,7 +356,7 @@ fn a_cancelled_stream_sends_nothing_after_its_end() {
     let rows = world.send(a, iterate, &support::encode_values(&[]));
     while world.turn() {}
     assert!(world.take(a, rows).is_none(), "its rows wait for the tab's own write to be durable");
-    world.send(a, Op::Cancel(wire::Cancel { target: rows }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: rows, session: None }), &[]);
     assert_eq!(error(&mut world, a, rows).code, "HUB_CANCELLED");
     world.settle();
     assert!(world.rows(a, write).is_ok());

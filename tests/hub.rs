@@ -349,8 +349,8 @@ fn a_tab_with_many_cursors_waits_for_one_to_end_and_keeps_nobody_else_waiting() 
     let others = iterate(&mut world, b, "SELECT * FROM t");
     assert!(chunk(&mut world, b, others).0.rows > 0);
     assert!(world.take(a, waiting).is_none());
-    world.send(a, Op::Cancel(wire::Cancel { target: open[3] }), &[]);
-    world.send(b, Op::Cancel(wire::Cancel { target: others }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: open[3], session: None }), &[]);
+    world.send(b, Op::Cancel(wire::Cancel { target: others, session: None }), &[]);
     assert!(chunk(&mut world, a, waiting).0.rows > 0);
 }
 
@@ -367,7 +367,7 @@ fn a_script_that_is_given_up_while_it_waits_leaves_foreign_keys_on() {
     world.exec(a, "DROP TABLE IF EXISTS absent").unwrap();
     let script = world.ask_exec(a, "PRAGMA foreign_keys = OFF; UPDATE t SET v = 'x' WHERE id = 15000", None);
     assert!(!world.pending.is_empty() && world.take(a, script).is_none(), "the script waits for a block");
-    world.send(a, Op::Cancel(wire::Cancel { target: script }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: script, session: None }), &[]);
     assert_eq!(world.done(a, script).unwrap_err().code, "HUB_CANCELLED");
     world.settle();
     assert_eq!(world.query(a, "INSERT INTO c VALUES (999999)").unwrap_err().code, "SQLITE_CONSTRAINT_FOREIGNKEY");

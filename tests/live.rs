@@ -309,7 +309,7 @@ fn a_commit_is_told_with_its_rows_whatever_changed_them_and_whose_it_was() {
     world.exec(a, "CREATE TABLE more(x)").unwrap();
     assert!(told(world, a, of_a)[0].0.schema && told(world, b, of_b).iter().any(|(change, _)| change.schema));
 
-    world.send(a, Op::Cancel(wire::Cancel { target: of_a }), &[]);
+    world.send(a, Op::Cancel(wire::Cancel { target: of_a, session: None }), &[]);
     world.exec(a, "INSERT INTO more VALUES (1)").unwrap();
     assert!(told(world, a, of_a).is_empty());
 }
@@ -426,7 +426,7 @@ fn the_same_query_runs_once_for_all_and_only_when_what_it_reads_was_written() {
     let mut one = Followed::begin(world, tabs[2], "SELECT body FROM item WHERE id = ?", &[int(1)]);
     assert_eq!((one.rows.clone(), runs(world)), (vec![vec![text("one")]], 3));
     for live in &all {
-        world.send(live.port, Op::Cancel(wire::Cancel { target: live.id }), &[]);
+        world.send(live.port, Op::Cancel(wire::Cancel { target: live.id, session: None }), &[]);
     }
     world.query(tabs[0], "UPDATE item SET body = 'deux' WHERE id = 2").unwrap();
     assert_eq!(runs(world), 3);

@@ -8,17 +8,17 @@ import { BuildError, DIST } from './tools.mjs';
 
 /** Budgets in KB of 1,000 bytes, after gzip -9. */
 const FILES = [
-  { name: 'tabhub.js', gzip_kb_max: 22 },
-  { name: 'tabhub.global.js', gzip_kb_max: 22 },
+  { name: 'tabhub.js', gzip_kb_max: 22.5 },
+  { name: 'tabhub.global.js', gzip_kb_max: 22.5 },
   { name: 'compat.js', gzip_kb_max: 3.5 },
   ...['kysely.js', 'drizzle.js', 'react.js', 'vue.js', 'svelte.js', 'solid.js'].map((name) => ({ name, gzip_kb_max: 1.2 })),
   { name: 'hub.js', gzip_kb_max: 25 },
-  { name: 'hub.wasm', gzip_kb_max: 492.5 },
+  { name: 'hub.wasm', gzip_kb_max: 496 },
 ];
 
 /** What a page downloads in all, in KB after brotli. */
 const ALL_IN = ['tabhub.js', 'hub.js', 'hub.wasm'];
-const ALL_IN_KB_MAX = 446;
+const ALL_IN_KB_MAX = 450;
 
 export function checkSizes() {
   const rows = FILES.map(({ name, gzip_kb_max }) => {

@@ -1,10 +1,12 @@
 //! The open database: the state that all parts of the hub share, how it moves on, and the small acts that the other files are
 //! made of (snapshots, connections, fetching, replying).
 
+use super::asked::{Latencies, is_last};
 use super::changes::Changes;
 use super::fiber::{Fiber, Seat, Standing, Task};
 use super::fibers::{Fibers, Next, Ticket};
 use super::hold::Hold;
+use super::inspect::Logged;
 use super::lanes::{Ask, Job};
 use super::live::Lives;
 use super::outbox::{Held, Outbox};
@@ -61,6 +63,10 @@ pub struct Database {
     pub(super) hold: Hold,
     pub(super) counters: Counters,
     pub(super) watch: Watch,
+    /// The time of the event that is being taken.
+    pub(super) now: f64,
+    pub(super) latencies: Latencies,
+    pub(super) logged: VecDeque<Logged>,
     pub(super) limits: Limits,
     pub(super) instance: String,
     pub(super) seed: u64,
@@ -77,7 +83,7 @@ pub struct Database {
 }
 
 impl Database {
-    pub fn new(mut pager: Pager, config: &HubConfig) -> Self {
+    pub fn new(mut pager: Pager, config: &HubConfig, now: f64) -> Self {
         let epoch = pager.header().epoch.0;
         let watch = Watch::new(pager.damage());
         // The schema begins in the first block: have it on its way before anybody asks.
@@ -105,6 +111,9 @@ impl Database {
             hold: Hold::default(),
             counters: Counters::default(),
             watch,
+            now,
+            latencies: Latencies::default(),
+            logged: VecDeque::new(),
             limits: config.limits,
             instance: config.instance.clone(),
             seed: config.seed,
@@ -159,7 +168,7 @@ impl Database {
         let resumed = hello
             .resume
             .map_or(Resumed { since: self.newest_commit(), last: 0 }, |r| Resumed { since: CommitSeq(r.since), last: r.last });
-        let mut session = Session::new(&hello.client, resumed, hello.durability.into());
+        let mut session = Session::new(hello, resumed, self.now);
         session.cache_bytes = cache_bytes(hello, self.pager.borrow().block_bytes());
         self.sessions.insert(port, session);
         self.fit_cache();
@@ -319,6 +328,7 @@ impl Database {
         if !self.knows(port) {
             return;
         }
+        self.note_answer(port, id, is_last(&reply.body));
         let frame = self.frame(id, reply);
         self.actions.push(Action::Send(port, frame));
     }
@@ -335,8 +345,9 @@ impl Database {
 
     /// The same to a write, which is told otherwise if the commit is lost.
     pub(super) fn reply_to_write(&mut self, after: CommitSeq, port: PortId, id: u64, write: Option<u64>, reply: Reply) {
+        let is_last = is_last(&reply.body);
         let frame = self.frame(id, reply);
-        self.send_after(Held { after, port, id, write, frame });
+        self.send_after(Held { after, port, id, write, is_last, frame });
     }
 
     pub(super) fn send_after(&mut self, held: Held) {
@@ -344,6 +355,7 @@ impl Database {
             return;
         }
         if held.after <= self.pager.borrow().durable() {
+            self.note_answer(held.port, held.id, held.is_last);
             self.actions.push(Action::Send(held.port, held.frame));
         } else {
             self.outbox.hold(held);
@@ -393,6 +405,10 @@ impl Database {
     }
 
     pub(super) fn log(&mut self, level: wire::LogLevel, message: &str) {
+        if self.logged.len() == Logged::KEPT {
+            self.logged.pop_front();
+        }
+        self.logged.push_back(Logged { at: self.now, level, message: message.into() });
         self.tell_all(&wire::Body::Log(wire::Log { level, message: message.into() }));
     }
 }

@@ -6,6 +6,7 @@ use super::transactions::ReadTransaction;
 use super::writer::Slot;
 use crate::error::Error;
 use crate::ids::{PortId, TxId};
+use crate::wire;
 use std::collections::VecDeque;
 
 impl Database {
@@ -35,17 +36,35 @@ impl Database {
         self.fit_cache();
     }
 
-    /// Stops a request, also in the middle of its statement; one that has been carried out is left to its reply.
-    pub(super) fn cancel(&mut self, port: PortId, target: u64) {
-        let cancelled = Error::Cancelled("the caller cancelled the request".into());
-        for job in self.take_jobs(&|job| job.port == port && job.id == target) {
-            self.fail_job(&job, &cancelled, None);
+    /// Stops a request of the tab's own, or of another's, who must be told where his own cancelling needs no answer.
+    pub(super) fn cancel_for(&mut self, port: PortId, &wire::Cancel { target, session }: &wire::Cancel) {
+        let Some(session) = session else {
+            return self.cancel(port, target, &Error::Cancelled("the caller cancelled the request".into()));
+        };
+        // It may have gone, or been answered, since it was looked at.
+        let Ok(port) = u32::try_from(session).map(PortId) else { return };
+        let Some(asked) = self.sessions.get(port).and_then(|session| session.asked.get(target)) else { return };
+        let cancelled = Error::Cancelled("another tab cancelled the request, through inspect()".into());
+        if asked.is_followed() {
+            self.fail(port, target, &cancelled);
         }
-        self.fibers.stop(&cancelled, &|ticket, _| ticket.port == port && ticket.id == target);
-        self.give_up_import(&cancelled, |turn| turn.port == port && turn.id == target);
-        self.end_streams(&cancelled, &|stream| stream.is(port, target));
+        self.cancel(port, target, &cancelled);
+    }
+
+    /// Stops a request, also in the middle of its statement; one that has been carried out is left to its reply.
+    fn cancel(&mut self, port: PortId, target: u64, cancelled: &Error) {
+        for job in self.take_jobs(&|job| job.port == port && job.id == target) {
+            self.fail_job(&job, cancelled, None);
+        }
+        self.fibers.stop(cancelled, &|ticket, _| ticket.port == port && ticket.id == target);
+        self.give_up_import(cancelled, |turn| turn.port == port && turn.id == target);
+        self.end_streams(cancelled, &|stream| stream.is(port, target));
         self.lives.forget(&|of, id| (of, id) == (port, target));
         self.changes.forget(&|of, id| (of, id) == (port, target));
+        // Of what is followed no reply is the last.
+        if let Some(session) = self.sessions.get_mut(port) {
+            session.asked.retain(|id, asked| *id != target || !asked.is_followed());
+        }
     }
 
     /// Takes every waiting request that `which` picks from wherever it waits.
@@ -154,7 +173,7 @@ impl Database {
     }
 
     /// Whether a statement of the read transaction is under way.
-    fn is_reading(&self, tx: TxId) -> bool {
+    pub(super) fn is_reading(&self, tx: TxId) -> bool {
         self.inside_reads.iter().any(|(reading, _)| *reading == tx) || self.fibers.is_any(|ticket| ticket.tx == Some(tx))
     }
 }

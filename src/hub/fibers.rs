@@ -8,6 +8,7 @@
 //! turn; tired ones stand in a queue; and a fresh fiber either ends within its slice or joins that queue.
 
 use super::fiber::{Fiber, Standing};
+use super::inspect::{AWAITING_BLOCK, RUNNING, SUSPENDED};
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq, FiberId, PortId, TxId};
 use crate::vfs::Role;
@@ -187,6 +188,18 @@ impl Fibers {
 
     pub fn tickets(&self) -> impl Iterator<Item = (&Ticket, &Fiber)> {
         self.all.iter().map(|entry| (&entry.ticket, &entry.fiber))
+    }
+
+    /// Each with where it stands, for `inspect`.
+    pub fn standings(&self) -> impl Iterator<Item = (&Ticket, &'static str)> {
+        self.all.iter().map(|entry| {
+            let state = match entry.state {
+                State::Blocked(_) => AWAITING_BLOCK,
+                State::Tired => SUSPENDED,
+                State::Fresh | State::Running => RUNNING,
+            };
+            (&entry.ticket, state)
+        })
     }
 
     pub fn is_any(&self, which: impl Fn(&Ticket) -> bool) -> bool {

@@ -6,6 +6,7 @@
 use super::database::Database;
 use super::fiber::{Seat, Task};
 use super::fibers::Ticket;
+use super::inspect::Table;
 use super::lanes::{Ask, Job};
 use super::pins::Pins;
 use super::reply::{Reply, wire_columns, wire_error};
@@ -124,6 +125,23 @@ impl Lives {
     /// The database was replaced: what they wait for were the old one's blocks.
     pub fn forget_misses(&mut self) {
         self.all.iter_mut().filter_map(|live| live.waiting.as_mut()).for_each(|job| job.forget_misses());
+    }
+
+    /// For `inspect`.
+    pub fn tell(&self, table: &mut Table) {
+        for live in &self.all {
+            table.cells.text(&live.call.sql);
+            if live.reads.anything {
+                table.cells.null();
+            } else {
+                table.cells.text(&live.reads.tables.join(", "));
+            }
+            table.count(live.followers.len() as u64);
+            let (rows, bytes, commit) =
+                live.result.as_ref().map_or((0, 0, 0), |known| (known.rows.len(), known.bytes, known.at.0));
+            [rows as u64, bytes as u64, commit].into_iter().for_each(|number| table.count(number));
+            table.flag(live.is_running);
+        }
     }
 
     pub fn forget(&mut self, which: &dyn Fn(PortId, u64) -> bool) {

@@ -14,6 +14,7 @@ impl Database {
         let open = self.read_transactions.len() + usize::from(matches!(self.slot, Slot::Transaction(_)));
         [
             ("sessions", self.sessions.len() as u64),
+            ("requests", self.sessions.values().map(|session| session.asked.len() as u64).sum()),
             ("transactions_open", open as u64),
             ("cursors_open", self.streams.iter().filter(|s| s.is_cursor()).count() as u64),
             ("commits", c.commits),

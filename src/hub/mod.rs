@@ -20,6 +20,7 @@
 
 #![allow(clippy::vec_box, reason = "jobs go from queue to queue, and every move of a large value is code to download")]
 
+mod asked;
 mod changes;
 mod changesets;
 mod check;
@@ -31,6 +32,7 @@ mod greeting;
 mod handover;
 mod hold;
 mod imports;
+mod inspect;
 mod lanes;
 mod live;
 mod metrics;
@@ -151,13 +153,16 @@ impl Hub {
 
     /// Takes one event at `now` (ms since 1970); returns what is to be done, in order.
     pub fn handle(&mut self, event: Event<'_>, now: f64) -> Vec<Action> {
+        if let Phase::Open(database) = &mut self.phase {
+            database.now = now;
+        }
         match event {
             Event::Connected(port) => {
                 self.strangers.push(port);
             }
             Event::Message(port, frame) => self.message(port, frame, now),
             Event::Gone(port) => self.gone(port),
-            Event::Store(OPEN, result) => self.opened(result),
+            Event::Store(OPEN, result) => self.opened(result, now),
             Event::Store(id, result) => {
                 if let Phase::Open(database) = &mut self.phase {
                     database.stored(id, result, now);
@@ -354,7 +359,7 @@ impl Hub {
         }
     }
 
-    fn opened(&mut self, result: StoreResult) {
+    fn opened(&mut self, result: StoreResult, now: f64) {
         let Phase::Opening { greetings, .. } = &mut self.phase else { return };
         let greetings = std::mem::take(greetings);
         let recovered = match result {
@@ -371,7 +376,7 @@ impl Hub {
         };
         match recovered {
             Ok(pager) => {
-                let database = Database::new(pager, &self.config);
+                let database = Database::new(pager, &self.config, now);
                 self.phase = Phase::Open(Box::new(database));
                 for (port, id, hello) in greetings {
                     self.welcome(port, id, hello);

@@ -24,7 +24,7 @@ impl Database {
                 self.counters.recalled += 1;
                 let (body, payload) = split(&stored).ok_or_else(|| Error::Corrupt("a stored reply is damaged".into()))?;
                 let frame = wire::encode_stored(&self.instance, id, body, payload);
-                self.send_after(Held { after, port, id, write: Some(number), frame });
+                self.send_after(Held { after, port, id, write: Some(number), is_last: true, frame });
                 Ok(true)
             }
             Found::Forgotten => Err(Error::SessionEvicted(format!(

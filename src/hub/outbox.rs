@@ -10,6 +10,8 @@ pub struct Held {
     pub id: u64,
     /// The number of the write that it answers.
     pub write: Option<u64>,
+    /// Whether the request has been answered with it.
+    pub is_last: bool,
     pub frame: Vec<u8>,
 }
 
@@ -28,6 +30,10 @@ impl Outbox {
         let (released, held) = std::mem::take(&mut self.held).into_iter().partition(|h| h.after <= durable);
         self.held = held;
         released
+    }
+
+    pub fn held(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
     }
 
     /// Whether replies to that tab wait.

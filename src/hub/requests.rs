@@ -27,6 +27,7 @@ impl Database {
         }
         (self.warm_at, self.is_warming) = (now + IDLE_MS, false);
         self.note_return(port, now);
+        self.note_asked(port, &request);
         if let Err(error) = self.take_request(port, request, payload, now) {
             self.fail(port, id, &error);
         }
@@ -98,10 +99,14 @@ impl Database {
             Op::Import(i) => self.ask((port, id, None), Ask::Import { size: i.size }, None, None, now),
             Op::Part(p) => self.import_part(port, p.target, payload, p.end, now),
             Op::Pull(p) => self.pull(port, p.target),
-            Op::Cancel(c) => self.cancel(port, c.target),
+            Op::Cancel(c) => self.cancel_for(port, &c),
             Op::Metrics(_) => {
                 let metrics = self.metrics();
                 self.reply_now(port, id, Reply::bare(wire::Body::Metrics(metrics)));
+            }
+            Op::Inspect(_) => {
+                let state = self.inspect(port);
+                self.reply_now(port, id, state);
             }
             Op::Close(_) => {
                 self.reply_now(port, id, Reply::done(0, 0));

@@ -1,10 +1,13 @@
 //! What the hub knows of one tab.
 
+use super::asked::Asked;
 use super::lanes::Job;
 use crate::error::Error;
 use crate::ids::{CommitSeq, TxId};
+use crate::sorted::SortedMap;
 use crate::store::Durability;
 use crate::store::sessions::Resumed;
+use crate::wire::Hello;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -31,6 +34,11 @@ pub struct Session {
     pub cache_bytes: Option<usize>,
     /// `last_insert_rowid()` as this tab knows it; the connection is shared.
     pub last_rowid: i64,
+    /// When it said hello, and which build it is.
+    pub since: f64,
+    pub build: Box<str>,
+    /// What it has asked for, until the last reply.
+    pub asked: SortedMap<u64, Asked>,
     /// Requests that are not under way yet, in order.
     pub lane: VecDeque<Box<Job>>,
     /// The statement under way of which it is not known yet whether it reads; what came after it waits.
@@ -43,17 +51,20 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(client: &str, resumed: Resumed, durability: Durability) -> Self {
+    pub fn new(hello: &Hello, resumed: Resumed, since: f64) -> Self {
         Self {
-            client: client.into(),
+            client: hello.client.as_str().into(),
             resumed,
             last_id: 0,
             answered: 0,
             last_number: resumed.last,
-            durability,
+            durability: hello.durability.into(),
             last_write: CommitSeq(0),
             cache_bytes: None,
             last_rowid: 0,
+            since,
+            build: hello.build.as_str().into(),
+            asked: SortedMap::default(),
             lane: VecDeque::new(),
             undecided: None,
             answered_at: f64::NEG_INFINITY,

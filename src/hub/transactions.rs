@@ -57,6 +57,13 @@ pub struct ReadTransaction {
     pub idle_ms: f64,
 }
 
+impl ReadTransaction {
+    /// When it began.
+    pub fn begun_at(&self) -> f64 {
+        self.over_at - READING_MS
+    }
+}
+
 impl Transaction {
     /// Whether it waits for its tab, and not for blocks.
     pub fn is_idle(&self) -> bool {
@@ -67,6 +74,19 @@ impl Transaction {
     pub fn next_deadline(&self) -> f64 {
         let jobs = self.waiting.iter().filter_map(|step| if let Step::Work(job) = step { Some(job.deadline) } else { None });
         if self.is_idle() { self.deadline } else { jobs.fold(f64::INFINITY, f64::min) }
+    }
+
+    /// When it began.
+    pub fn begun_at(&self) -> f64 {
+        self.over_at - TURN_MS.max(self.idle_ms)
+    }
+
+    /// The requests that wait in it.
+    pub fn waiting_ids(&self) -> impl Iterator<Item = u64> {
+        self.waiting.iter().map(|step| match step {
+            Step::Work(job) => job.id,
+            Step::Commit { id, .. } => *id,
+        })
     }
 
     pub fn misses(&self) -> &[BlockNo] {

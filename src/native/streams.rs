@@ -84,7 +84,7 @@ impl LocalHub {
 
     /// Stops a stream and hears its end.
     fn cancel(&mut self, id: u64) {
-        self.driver.tell(Op::Cancel(wire::Cancel { target: id }), &[]);
+        self.driver.tell(Op::Cancel(wire::Cancel { target: id, session: None }), &[]);
         while self.driver.answer(id).is_ok() {}
     }
 }

@@ -101,18 +101,24 @@ fn write_body(body: &Body, w: &mut Writer<'_>) {
         Body::Error(error) => write_error(error, w.key("error")),
         Body::Fatal(error) => write_error(error, w.key("fatal")),
         Body::Log(b) => w.key("log").object(|w| {
-            w.key("level").text(match b.level {
-                LogLevel::Debug => "debug",
-                LogLevel::Info => "info",
-                LogLevel::Warn => "warn",
-                LogLevel::Error => "error",
-            });
+            w.key("level").text(level_name(b.level));
             w.key("message").text(&b.message);
         }),
         Body::Storage(b) => w.key("storage").object(|w| {
             w.key("state").text(storage_name(b.state));
             w.key("message").text(&b.message);
         }),
+    }
+}
+
+/// A level as it is written.
+#[must_use]
+pub fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
     }
 }
 

@@ -44,6 +44,7 @@ pub enum Op {
     Pull(Pull),
     Cancel(Cancel),
     Metrics(Metrics),
+    Inspect(Inspect),
     Close(Close),
     Destroy(Destroy),
 }
@@ -286,10 +287,17 @@ pub struct Apply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
     pub target: u64,
+    /// Whose request it is, as `inspect` names sessions; absent for the tab's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metrics {}
+
+/// What the hub is doing, as tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspect {}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Close {}

@@ -13,19 +13,19 @@ mod message;
 mod op;
 pub(crate) mod value;
 
-pub use body::body_text;
+pub use body::{body_text, level_name};
 pub use bundle::{Bundler, is_bundle, unbundle};
 pub use frame::{FrameError, decode_request, encode_response, encode_stored};
 pub use message::{
     Apply, Batch, Begin, Begun, Body, Bytes, Cancel, Changed, Changes, Changeset, Changesets, Check, CheckLevel, CheckStage,
-    Checked, Chunk, Close, Column, Commit, Destroy, Done, Durability, Exec, Export, Figures, Hello, Import, Iterate, Keep, Kept,
-    Live, LiveUpdate, Log, LogLevel, Metrics, More, OnConflict, Op, Outcome, ParamsShape, Part, Persistence, PersistenceWanted,
-    Pull, Query, Request, Response, ResultShape, Results, Resume, Rollback, StatementShape, Storage, StorageState, TableChanged,
-    TransactionMode, Welcome, WireError,
+    Checked, Chunk, Close, Column, Commit, Destroy, Done, Durability, Exec, Export, Figures, Hello, Import, Inspect, Iterate,
+    Keep, Kept, Live, LiveUpdate, Log, LogLevel, Metrics, More, OnConflict, Op, Outcome, ParamsShape, Part, Persistence,
+    PersistenceWanted, Pull, Query, Request, Response, ResultShape, Results, Resume, Rollback, StatementShape, Storage,
+    StorageState, TableChanged, TransactionMode, Welcome, WireError,
 };
 pub use value::{RowsWriter, Value, ValuesReader};
 
 /// The newest version that this build speaks; `hello` carries the tab's, `welcome` the one that both go on with.
-pub const PROTOCOL_VERSION: u32 = 6;
+pub const PROTOCOL_VERSION: u32 = 7;
 /// The oldest version that the hub still serves: lower where older tabs would notice no difference.
 pub const PROTOCOL_OLDEST: u32 = 4;

@@ -4,8 +4,8 @@
 use super::json::{Node, Object, Parsed, parse};
 use super::message::{
     Apply, Batch, Begin, Cancel, Changes, Changesets, Check, CheckLevel, Close, Commit, Destroy, Durability, Exec, Export, Hello,
-    Import, Iterate, Keep, Live, Metrics, OnConflict, Op, ParamsShape, Part, PersistenceWanted, Pull, Query, Request, Resume,
-    Rollback, StatementShape, TransactionMode,
+    Import, Inspect, Iterate, Keep, Live, Metrics, OnConflict, Op, ParamsShape, Part, PersistenceWanted, Pull, Query, Request,
+    Resume, Rollback, StatementShape, TransactionMode,
 };
 
 /// Reads a request.
@@ -86,12 +86,13 @@ fn read_op(name: &str, f: &mut Object<'_>) -> Parsed<Op> {
         "import" => Op::Import(Import { size: f.number("size")? }),
         "part" => Op::Part(Part { target: f.number("target")?, end: f.required("end", as_bool)? }),
         "pull" => Op::Pull(Pull { target: f.number("target")? }),
-        "cancel" => Op::Cancel(Cancel { target: f.number("target")? }),
+        "cancel" => Op::Cancel(Cancel { target: f.number("target")?, session: f.option("session", as_number)? }),
         "export" => Op::Export(Export { salvage: f.option("salvage", as_bool)? }),
         "check" => {
             Op::Check(Check { level: one_of(&f.text("level")?, &[("quick", CheckLevel::Quick), ("full", CheckLevel::Full)])? })
         }
         "metrics" => Op::Metrics(Metrics {}),
+        "inspect" => Op::Inspect(Inspect {}),
         "close" => Op::Close(Close {}),
         "destroy" => Op::Destroy(Destroy {}),
         _ => return Err(["unknown operation `", name, "`"].concat()),

@@ -19,5 +19,5 @@ await build({
   bundle: true, format: 'esm', target: 'es2022', sourcemap: 'inline', logLevel: 'warning', outfile,
 });
 
-export const { find, forget, difference, Bundler, FRAME_BYTES_MAX, unbundle, openDatabase, encodeRequest, decodeResponse, ValueBlock, BlockReader, rawPart, HubError, checkParams, BUILD, FORMAT, PROTOCOL_VERSION, workerName, deleteDatabase, browserEnvironment, Ownership, Election, ABOUT, Packer, Unpacker, readMessage, connectOverChannel, channelOf, Switchboard } =
+export const { find, forget, difference, Bundler, FRAME_BYTES_MAX, unbundle, openDatabase, encodeRequest, decodeResponse, ValueBlock, BlockReader, rawPart, HubError, checkParams, BUILD, FORMAT, PROTOCOL_VERSION, workerName, deleteDatabase, inspectDatabase, browserEnvironment, Ownership, Election, ABOUT, Packer, Unpacker, readMessage, connectOverChannel, channelOf, Switchboard } =
   await import(pathToFileURL(outfile).href);

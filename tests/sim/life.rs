@@ -6,6 +6,7 @@ use super::plan::{Act, Deed, Entry};
 use super::tab::{Kind, Tab};
 use super::world::{End, Mail, World};
 use crate::support;
+use std::collections::BTreeMap;
 use tabhub::hub::Event;
 use tabhub::ids::PortId;
 use tabhub::wire::{Body, Metrics, Op, Request};
@@ -201,24 +202,26 @@ impl World {
 
     /// Asks a hub for its figures, on the port of some tab that it knows, just before it is gone.
     pub fn take_figures(&mut self, hub: HubNo) {
-        let request = Request { id: 1 << 50, write: None, answered: None, op: Op::Metrics(Metrics {}) };
+        let known = |name: &str| FIGURES.iter().find(|known| **known == name).copied();
+        let figures = self.figures(hub, 1 << 51);
+        figures.into_iter().filter_map(|(name, n)| Some((known(&name)?, n))).for_each(|(name, n)| self.tally.add(name, n));
+    }
+
+    /// What a hub says of itself to some tab that it knows, by a request of an id that is higher than any before; nothing where it knows none.
+    pub fn figures(&mut self, hub: HubNo, id: u64) -> BTreeMap<String, u64> {
+        let request = Request { id, write: None, answered: None, op: Op::Metrics(Metrics {}) };
         let frame = super::frames::encode(&request, &[]);
         let ports: Vec<_> = self.ports.iter().filter(|(_, port)| port.hub == hub).map(|(id, _)| *id).collect();
-        let Some(host) = self.hubs.get_mut(&hub) else { return };
+        let Some(host) = self.hubs.get_mut(&hub) else { return BTreeMap::new() };
         for port in ports {
             for action in host.drive(Event::Message(port, &frame), self.now.get()) {
                 let tabhub::hub::Action::Send(_, answer) = action else { continue };
                 if let Body::Metrics(figures) = super::frames::decode(&answer).0.body {
-                    let known = |name: &str| FIGURES.iter().find(|known| **known == name).copied();
-                    figures
-                        .0
-                        .iter()
-                        .filter_map(|(name, n)| Some((known(name)?, *n)))
-                        .for_each(|(name, n)| self.tally.add(name, n));
-                    return;
+                    return figures.0.into_iter().collect();
                 }
             }
         }
+        BTreeMap::new()
     }
 
     /// What tabs were told of commits, for the tally.

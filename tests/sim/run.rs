@@ -172,11 +172,19 @@ impl World {
 
     /// Notes what those have who still follow. Not of a hub that was fenced: it learns of that, and its tabs, when it next uses its storage.
     fn note_held(&mut self) {
+        let figures = self.newest.map(|newest| self.figures(newest, 1 << 50)).unwrap_or_default();
         let hub_of = |tab: &Tab| tab.port.and_then(|port| self.ports.get(&port)).map(|port| port.hub);
+        let mut followed = 0;
         for tab in self.tabs.iter().filter(|tab| self.newest.is_some() && hub_of(tab) == self.newest) {
             let (client, lives) = (tab.client, &tab.watching.lives);
             self.book.held.extend(lives.iter().map(|live| Held { client, query: live.query, rows: live.held() }));
             tab.watching.listeners.iter().for_each(|listener| listener.complete(&mut self.book));
+            followed += (lives.len() + tab.watching.listeners.len()) as u64;
+        }
+        // What a hub takes for unanswered for ever is a leak.
+        match figures.get("requests") {
+            Some(open) if *open != followed => self.book.accuse("remembered", format!("{open} requests of {followed} are open")),
+            _ => {}
         }
     }
 

@@ -228,7 +228,7 @@ impl Tab {
                 let turn = usize::try_from(self.next_turn()).expect("few");
                 let open: Vec<u64> = self.sent.keys().copied().collect();
                 if self.welcomed && !open.is_empty() {
-                    self.note(Op::Cancel(wire::Cancel { target: open[turn % open.len()] }), &[]);
+                    self.note(Op::Cancel(wire::Cancel { target: open[turn % open.len()], session: None }), &[]);
                 }
             }
             Deed::Destroy => self.ask((Op::Destroy(wire::Destroy {}), vec![]), false, Kind::Farewell),

@@ -71,7 +71,7 @@ impl Tab {
         let id = if at < lives { self.watching.lives.remove(at).id } else { self.watching.listeners.remove(at - lives).id };
         if let Some(target) = id {
             self.given_up.insert(target);
-            self.note(Op::Cancel(wire::Cancel { target }), &[]);
+            self.note(Op::Cancel(wire::Cancel { target, session: None }), &[]);
         }
     }
 
