@@ -1,21 +1,25 @@
-// A task list shared by all tabs: connects the page (index.html, list.js) with the data (tasks.js).
+// A task list shared by all tabs: connects the page (index.html, list.js) with the data (tasks.js), as live queries tell it.
 import { $, clearError, count, format, guarded, milliseconds, showError, statusLine } from '../page.js';
-import { TaskList, mark } from './list.js';
+import { showCount } from './count.js';
+import { TaskList } from './list.js';
 import { showPresence } from './presence.js';
 import { Tasks } from './tasks.js';
+import { endSharedHub, offerTrouble } from './trouble.js';
 
 const PAGE = 100;
 const view = { filter: 'all', limit: PAGE };
 
 const mode = new URLSearchParams(location.search).get('mode') ?? 'auto';
+if (mode === 'leader') endSharedHub();
 const tasks = await Tasks.open(Number(sessionStorage.getItem('tab')), mode).catch(error => {
   showError(error);
   throw error;
 });
 sessionStorage.setItem('tab', String(tasks.tab));
-mark($('#me'), tasks.tab);
 const updateStatus = statusLine(tasks.db, $('#status'));
-showPresence(tasks.db);
+showPresence(tasks);
+showCount(tasks, updateStatus);
+offerTrouble(tasks, mode);
 
 const list = new TaskList($('#tasks'), {
   rename: (id, title) => write(() => mustExist(tasks.rename(id, title))),
@@ -23,49 +27,52 @@ const list = new TaskList($('#tasks'), {
   remove: id => write(() => tasks.remove(id)),
 });
 
-// Whatever any tab has changed, this one too, is read again.
-tasks.db.onChange({}, guarded(refresh));
 /** All tabs are to count at the same time. */
-const races = new BroadcastChannel('tasks.db');
+const races = new BroadcastChannel('tasks.db:race');
 races.onmessage = guarded(({ data }) => race(data));
 
+/** Whether it was done; if not, it is shown why. */
 async function write(action) {
   clearError();
-  await action().catch(showError);
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    showError(error);
+    return false;
+  }
 }
 
-let reading = null;
-let again = false;
+let stop = () => {};
 
-/** Reads and renders. Calls that come while a reading is under way share one more reading after it. */
-async function refresh() {
-  again = true;
-  reading ??= (async () => {
-    while (again) {
-      again = false;
-      render(await tasks.snapshot(view.filter, view.limit));
-    }
-  })().finally(() => { reading = null; });
-  await reading;
+/** Follows what is to be shown from now on. What is shown stays until the first rows are there. */
+function follow() {
+  stop();
+  let isFirst = true;
+  const { filter, limit } = view;
+  for (const button of $('#filters').children) button.setAttribute('aria-pressed', String(button.dataset.filter === filter));
+  // One more than is shown tells whether there are more.
+  stop = tasks.newest(filter, limit + 1).subscribe({
+    next: rows => {
+      const shown = rows.slice(0, limit);
+      // What another tab has just written; not what comes into view by a click here.
+      list.render(shown, ({ writer }) => !isFirst && writer !== tasks.tab);
+      isFirst = false;
+      $('#empty').hidden = rows.length > 0;
+      $('#shown').textContent = rows.length > limit ? `The newest ${format(limit)}` : '';
+      $('#more').hidden = rows.length <= limit;
+    },
+    error: showError,
+  });
+}
+
+function renderTotals([totals]) {
+  for (const { dataset: { filter }, lastElementChild } of $('#filters').children) lastElementChild.textContent = format(totals[filter]);
+  $('#clear').disabled = totals.done === 0;
   updateStatus();
 }
 
-function render({ tasks: rows, totals, counter }) {
-  list.render(rows, tasks.tab);
-  for (const button of $('#filters').children) {
-    const { filter } = button.dataset;
-    button.setAttribute('aria-pressed', String(filter === view.filter));
-    button.textContent = `${filter[0].toUpperCase()}${filter.slice(1)} ${format(totals[filter])}`;
-  }
-  const total = totals[view.filter];
-  $('#empty').hidden = total > 0;
-  $('#shown').textContent = rows.length < total ? `The newest ${format(rows.length)} of ${format(total)}` : '';
-  $('#more').hidden = rows.length >= total;
-  $('#clear').disabled = totals.done === 0;
-  renderCounter(counter);
-}
-
-function renderCounter({ value, steps, tabs }) {
+function renderCounter([{ value, steps, tabs }]) {
   const agrees = value === steps;
   $('#counter').textContent = format(value);
   $('#check').className = `small number ${agrees ? 'agrees' : 'disagrees'}`;
@@ -83,7 +90,8 @@ async function burst() {
   $('#rate').textContent = 'writing…';
   try {
     const { n, seconds, groups } = await tasks.addMany(500);
-    $('#rate').textContent = `${format(Math.round(n / seconds))} writes a second: ${n} in ${milliseconds(seconds * 1000)}, stored as ${count(groups, 'IndexedDB transaction')}`;
+    const how = groups === undefined ? 'while another hub took over' : `stored as ${count(groups, 'IndexedDB transaction')}`;
+    $('#rate').textContent = `${format(Math.round(n / seconds))} writes a second: ${n} in ${milliseconds(seconds * 1000)}, ${how}`;
   } finally {
     $('#burst').disabled = false;
   }
@@ -105,14 +113,22 @@ $('#add').onsubmit = event => {
   write(() => tasks.add(title));
   event.target.reset();
 };
-$('#filters').onclick = guarded(({ target }) => {
-  Object.assign(view, { filter: target.dataset.filter ?? view.filter, limit: PAGE });
-  return refresh();
+for (const button of $('#filters').children) {
+  button.onclick = guarded(() => {
+    Object.assign(view, { filter: button.dataset.filter, limit: PAGE });
+    follow();
+  });
+}
+$('#more').onclick = guarded(() => {
+  view.limit += 5 * PAGE;
+  follow();
 });
-$('#more').onclick = guarded(() => { view.limit += 5 * PAGE; return refresh(); });
 $('#clear').onclick = () => write(() => tasks.removeDone());
 $('#burst').onclick = () => write(burst);
 $('#step').onclick = () => write(() => tasks.step());
 $('#race').onclick = guarded(() => { races.postMessage(50); return race(50); });
 
-await refresh().catch(showError);
+$('#another').href = `./${location.search}`;
+follow();
+tasks.totals().subscribe({ next: renderTotals, error: showError });
+tasks.counter().subscribe({ next: renderCounter, error: showError });
