@@ -4,6 +4,7 @@
 mod support;
 
 use support::World;
+use support::documented::documented;
 use tabhub::error::Error;
 use tabhub::hub::Event;
 use tabhub::ids::PortId;
@@ -31,7 +32,8 @@ fn a_hub_whose_database_is_deleted_says_so_to_every_tab_and_writes_no_more() {
     let (mut world, one, two) = world();
     world.store = MemoryStore::new();
     let error = world.query(one, "INSERT INTO t VALUES (2)").unwrap_err();
-    assert_eq!((error.code.as_str(), error.outcome), ("HUB_DELETED", Outcome::NotApplied));
+    documented("HUB_DELETED", &error);
+    assert_eq!(error.outcome, Outcome::NotApplied);
     for tab in [one, two] {
         assert_eq!(fatal(&mut world, tab), Some(("HUB_DELETED".into(), Outcome::NotApplied)));
     }

@@ -7,8 +7,10 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use support::documented::documented;
 use support::{World, int, text};
 use tabhub::ids::{CommitSeq, Generation, GroupNo, LogPos};
+use tabhub::store::codec::{seal, unseal};
 use tabhub::store::header::FORMAT;
 use tabhub::store::memory::MemoryStore;
 use tabhub::store::{Key, Limits};
@@ -101,6 +103,18 @@ fn what_every_later_format_keeps_of_changes_is_still_told() {
         let sizes: Vec<_> = told.iter().map(|(_, changeset)| changeset.len()).collect();
         assert_eq!(sizes, [40, 700_034, 858], "format {format}");
     }
+}
+
+// At stake: a page that is older than the database must not touch it, and must say why.
+#[test]
+fn what_a_later_format_has_stored_is_refused_by_name() {
+    let mut store = read(FORMAT);
+    let mut header = unseal(store.value(Key::Header).unwrap()).unwrap().to_vec();
+    header[4..6].copy_from_slice(&(FORMAT + 1).to_le_bytes());
+    store.tamper(Key::Header, Some(seal(header)));
+    let (_, answer) = World::over(store).greet("ada", None);
+    let Body::Error(error) = answer.body else { panic!("{answer:?}") };
+    documented("HUB_FORMAT", &error);
 }
 
 fn insert() -> Op {

@@ -3,6 +3,7 @@
 
 mod support;
 
+use support::documented::documented;
 use support::{World, encode_values, int};
 use tabhub::error::Error;
 use tabhub::hub::Event;
@@ -23,12 +24,15 @@ fn the_welcome_says_what_the_hub_is() {
 fn a_page_that_is_too_old_is_told_to_reload_and_the_others_go_on() {
     let mut world = World::new();
     let tab = world.tab();
-    for (protocol, code) in [(wire::PROTOCOL_OLDEST - 1, "HUB_OUTDATED"), (wire::PROTOCOL_VERSION + 1, "HUB_PROTOCOL")] {
+    let mut refusal = |protocol| {
         world.protocol = protocol;
         let Body::Error(error) = world.greet("old", None).1.body else { panic!("{protocol} is let in") };
-        assert_eq!((error.code.as_str(), error.outcome), (code, wire::Outcome::NotApplied));
+        assert_eq!(error.outcome, wire::Outcome::NotApplied);
         assert!(world.query(tab, "SELECT 1").is_ok());
-    }
+        error
+    };
+    documented("HUB_OUTDATED", &refusal(wire::PROTOCOL_OLDEST - 1));
+    documented("HUB_PROTOCOL", &refusal(wire::PROTOCOL_VERSION + 1));
 }
 
 // ---- a hub makes room for the next one
@@ -56,7 +60,8 @@ fn insert(id: i64) -> Op {
 fn is_told_of_the_end(world: &mut World, tab: PortId) -> bool {
     std::iter::from_fn(|| world.take(tab, 0)).any(|answer| match answer.body {
         Body::Fatal(error) => {
-            assert_eq!((error.code.as_str(), error.outcome), ("HUB_REPLACED", wire::Outcome::NotApplied));
+            documented("HUB_REPLACED", &error);
+            assert_eq!(error.outcome, wire::Outcome::NotApplied);
             true
         }
         _ => false,

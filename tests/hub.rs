@@ -2,6 +2,7 @@
 
 mod support;
 
+use support::documented::{documented, fits};
 use support::{World, decode_rows, encode_values, int, text};
 use tabhub::hub::Event;
 use tabhub::store::StoreFailure;
@@ -110,7 +111,7 @@ fn an_idle_or_orphaned_transaction_is_rolled_back_and_says_so() {
     let tx = world.begin(a, TransactionMode::Immediate, 1000);
     world.query_in(a, "DELETE FROM t", Some(tx)).unwrap();
     world.pass(1500.0);
-    assert_eq!(world.query_in(a, "SELECT 1", Some(tx)).unwrap_err().code, "HUB_TRANSACTION_TIMEOUT");
+    documented("HUB_TRANSACTION_TIMEOUT", &world.query_in(a, "SELECT 1", Some(tx)).unwrap_err());
     let tx = world.begin(a, TransactionMode::Immediate, 5000);
     world.query_in(a, "DELETE FROM t", Some(tx)).unwrap();
     let waiting = world.ask_query(b, "INSERT INTO t VALUES (9, 'b')", &[], None);
@@ -182,6 +183,9 @@ fn what_a_shared_database_cannot_allow_is_refused_by_name() {
     ] {
         assert_eq!(world.query(a, sql).unwrap_err().code, code, "{sql}");
     }
+    documented("HUB_REFUSED", &world.query(a, "ATTACH 'x.db' AS x").unwrap_err());
+    documented("HUB_TRANSACTION_CONTROL", &world.query(a, "BEGIN").unwrap_err());
+    documented("HUB_BAD_REQUEST", &world.query(a, "SELECT ?").unwrap_err());
     world.query(a, "VACUUM").unwrap();
     assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
 }
@@ -193,7 +197,7 @@ fn a_statement_that_never_ends_is_stopped_at_its_timeout_and_others_go_on() {
     let sql = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT count(*) FROM c";
     let query = wire::Query { sql: sql.into(), params: shape, tx: None, durability: None, timeout: Some(300) };
     let id = world.send(a, Op::Query(query), &support::encode_values(&[]));
-    assert_eq!(world.rows(a, id).unwrap_err().code, "HUB_TIMEOUT");
+    documented("HUB_TIMEOUT", &world.rows(a, id).unwrap_err());
     assert_eq!(world.query(b, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
 }
 
@@ -206,7 +210,8 @@ fn a_full_disk_rolls_back_and_the_database_goes_on() {
     world.settle();
     for (tab, id) in [(a, insert), (b, also)] {
         let error = world.rows(tab, id).unwrap_err();
-        assert_eq!((error.code.as_str(), error.outcome), ("SQLITE_FULL", wire::Outcome::NotApplied));
+        documented("SQLITE_FULL", &error);
+        assert_eq!(error.outcome, wire::Outcome::NotApplied);
     }
     assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
     world.query(a, "INSERT INTO t VALUES (3, 'stored')").unwrap();
@@ -221,7 +226,8 @@ fn a_fenced_hub_tells_everybody_and_writes_no_more() {
     second.tab();
     world.store = second.store;
     let error = world.query(a, "INSERT INTO t VALUES (3, 'zombie')").unwrap_err();
-    assert_eq!((error.code.as_str(), error.outcome), ("HUB_FENCED", wire::Outcome::NotApplied));
+    documented("HUB_FENCED", &error);
+    assert_eq!(error.outcome, wire::Outcome::NotApplied);
     assert_eq!(world.query(a, "SELECT 1").unwrap_err().code, "HUB_FENCED");
     assert!(world.ended, "it makes room for a fresh hub");
     let mut third = World::over(world.store);
@@ -260,6 +266,7 @@ fn a_broken_import_leaves_the_database_as_it_was() {
         assert_eq!(world.import(a, &bad).unwrap_err().code, "HUB_NOT_A_DATABASE");
         assert_eq!(world.query(a, "SELECT count(*) FROM t").unwrap(), vec![vec![int(2)]]);
     }
+    documented("HUB_NOT_A_DATABASE", &world.import(a, &b"not a database".repeat(50)).unwrap_err());
     world.query(a, "INSERT INTO t VALUES (3, 'x')").unwrap();
     let groups = world.store.keys().filter(|k| matches!(k, tabhub::store::Key::Group(g, _) if g.0 != 1)).count();
     assert_eq!(groups, 0, "nothing of an abandoned import stays");
@@ -437,4 +444,13 @@ fn a_statement_that_is_repeated_in_a_batch_runs_with_each_of_its_parameters_and_
         let Body::Error(error) = batch(vec![shape(insert, 2, Some(times))], &[&rows]).body else { panic!("{times} times") };
         assert!(matches!(error.code.as_str(), "HUB_BAD_REQUEST" | "HUB_PROTOCOL"), "{error:?}");
     }
+}
+
+// At stake: the tests of what is documented would not fail.
+#[test]
+fn a_message_fits_only_what_is_documented() {
+    let fitting = ["waited 5 ms for it", "waited 5 ms for ms for it"];
+    let others = ["waited 5 ms", "waited  ms for it", "waited 5 ms for ", "Waited 5 ms for it"];
+    assert!(fitting.iter().all(|message| fits("waited … ms for …", message)));
+    assert!(!others.iter().any(|message| fits("waited … ms for …", message)));
 }

@@ -6,6 +6,7 @@ use super::transactions::ReadTransaction;
 use super::writer::Slot;
 use crate::error::Error;
 use crate::ids::{PortId, TxId};
+use crate::vfs::late;
 use crate::wire;
 use std::collections::VecDeque;
 
@@ -146,8 +147,7 @@ impl Database {
         for job in self.take_jobs(&|job| job.deadline <= now) {
             self.fail_job(&job, &Error::Timeout(["the request waited past its timeout for ", awaited].concat()), None);
         }
-        let late = Error::Timeout("the statement ran past its timeout and was stopped".into());
-        self.fibers.stop(&late, &|ticket, _| ticket.deadline <= now);
+        self.fibers.stop(&late(), &|ticket, _| ticket.deadline <= now);
         let idle = Error::TransactionTimeout(
             "the transaction was idle for longer than its timeout and was rolled back: keep other work out of it, or pass a longer timeout".into(),
         );

@@ -81,7 +81,7 @@ fn dropped(bytes: usize) -> wire::WireError {
     wire::WireError {
         code: "HUB_REPLY_DROPPED".into(),
         message: format!(
-            "the write was carried out, but its reply of {bytes} bytes was too large to be kept over the hub's death"
+            "the write was carried out, but its reply of {bytes} bytes was too large to be kept over the hub's death: do not repeat it"
         ),
         outcome: wire::Outcome::Applied,
         sqlite: None,

@@ -19,4 +19,4 @@ pub mod unit;
 
 pub use db_file::{DbFile, Fault, PragmaRule, PragmaRuling, ReadAt, Role};
 pub use glue::{VFS_NAME, offer, register};
-pub use pace::{Clock, Pace, Pacing, Suspend};
+pub use pace::{Clock, Pace, Pacing, Suspend, late};

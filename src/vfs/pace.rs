@@ -18,6 +18,12 @@ pub type Suspend = extern "C" fn(u32);
 /// Milliseconds since 1970, as a running statement sees them.
 pub type Clock = Rc<dyn Fn() -> f64>;
 
+/// What a statement hears whose time is over.
+#[must_use]
+pub fn late() -> Error {
+    Error::Timeout("the statement ran past its timeout and was stopped: make it cheaper, or allow more time".into())
+}
+
 /// How work is divided. The defaults are for hosts with one stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Pacing {
@@ -238,7 +244,7 @@ impl Pace {
         }
         let now = (self.clock)();
         if now > self.deadline.get() {
-            self.stop(&Error::Timeout("the statement ran past its timeout and was stopped".into()));
+            self.stop(&late());
         }
         if !self.is_stopped() && now >= self.slice_end.get() {
             self.give_way();

@@ -1,6 +1,7 @@
 // At stake: a hub that can go on no more says why, to every tab, and the next one goes on where there is anything left to go on with.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { documented } from '../js/documented.mjs';
 import { until } from './deadline.mjs';
 import { withWorld } from './world.mjs';
 
@@ -40,7 +41,9 @@ test('what goes wrong in the worker is heard in every tab', { timeout: 120_000 }
     await tabs[0].run(setOff, 'trap');
     for (const tab of tabs) {
       await until(10_000, 'the tab to go on with another hub', () => tab.run((old) => db.status.state === 'open' && db.status.hub !== old, old));
-      assert.ok(await tab.run(() => logged.some(({ message }) => message.includes('HUB_PANICKED'))), 'the crash is told');
+      const { message } = await tab.run(() => logged.find(({ message }) => message.includes('HUB_PANICKED')));
+      const [, crash, code] = /^the hub is over: (.+) \((HUB_\w+)\); looking for another$/.exec(message);
+      documented('HUB_PANICKED', { code, message: crash });
       assert.deepEqual(await tab.run(() => db.all('SELECT id FROM t')), [{ id: 1 }], 'what was acknowledged is there');
     }
   });

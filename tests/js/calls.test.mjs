@@ -1,6 +1,7 @@
 /** Each public call: what it sends, what it makes of the answer, what it refuses. */
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
+import { documented } from './documented.mjs';
 import { createWorld, done, noRows, rejects, settle, test } from './world.mjs';
 
 const COLUMNS = [{ name: 'id', type: 'INTEGER' }, { name: 'name', type: 'TEXT' }];
@@ -100,6 +101,11 @@ for (const [label, params, offender] of [
     assert.equal(world.hub.received.length, 1, 'only hello was sent');
   });
 }
+
+test('an object as a parameter is refused with the way to store it', async t => {
+  const db = await createWorld(t).open();
+  documented('HUB_BAD_VALUE', await rejects(db.query('SELECT ?', [{}]), 'HUB_BAD_VALUE'));
+});
 
 test('half a surrogate pair in a name or in the SQL is refused before it can become another text', async t => {
   const db = await createWorld(t).open();
@@ -226,7 +232,7 @@ test('aborting a read rejects at once and tells the hub', async t => {
   const call = db.all('SELECT 1', [], { signal: abort.signal });
   const { id } = await world.hub.take('query');
   abort.abort();
-  await rejects(call, 'HUB_CANCELLED');
+  documented('HUB_CANCELLED', await rejects(call, 'HUB_CANCELLED'));
   assert.deepEqual((await world.hub.take('cancel')).op.cancel, { target: id });
 });
 

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const MODULES = ['open', 'found', 'difference', 'bundle', 'codec', 'errors', 'values', 'version', 'protocol', 'browser', 'ownership', 'election', 'transport/packets', 'transport/messages', 'transport/channel', 'transport/switchboard'];
+const MODULES = ['open', 'found', 'difference', 'bundle', 'codec', 'errors', 'values', 'version', 'protocol', 'browser', 'ownership', 'election', 'stored', 'transport/packets', 'transport/messages', 'transport/channel', 'transport/switchboard'];
 
 const folder = mkdtempSync(join(tmpdir(), 'tabhub-js-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -19,5 +19,5 @@ await build({
   bundle: true, format: 'esm', target: 'es2022', sourcemap: 'inline', logLevel: 'warning', outfile,
 });
 
-export const { find, forget, difference, Bundler, FRAME_BYTES_MAX, unbundle, openDatabase, encodeRequest, decodeResponse, ValueBlock, BlockReader, rawPart, HubError, checkParams, BUILD, FORMAT, PROTOCOL_VERSION, workerName, deleteDatabase, inspectDatabase, browserEnvironment, Ownership, Election, ABOUT, Packer, Unpacker, readMessage, connectOverChannel, channelOf, Switchboard } =
+export const { find, forget, difference, Bundler, FRAME_BYTES_MAX, unbundle, openDatabase, encodeRequest, decodeResponse, ValueBlock, BlockReader, rawPart, HubError, checkParams, BUILD, FORMAT, PROTOCOL_VERSION, workerName, deleteDatabase, inspectDatabase, browserEnvironment, Ownership, Election, deleteStorage, ABOUT, Packer, Unpacker, readMessage, connectOverChannel, channelOf, Switchboard } =
   await import(pathToFileURL(outfile).href);

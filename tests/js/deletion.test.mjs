@@ -1,6 +1,7 @@
 /** Deleting a database: by its hub, or without one where none can open it. */
 import assert from 'node:assert/strict';
-import { deleteDatabase } from './client.mjs';
+import { deleteDatabase, deleteStorage } from './client.mjs';
+import { documented } from './documented.mjs';
 import { createWorld, rejects, test, within } from './world.mjs';
 
 const fatal = code => (_, hub) => hub.reply(0, { fatal: { code, message: code, outcome: 'not-applied' } });
@@ -38,6 +39,15 @@ test('a database that no hub can open is deleted without one', async t => {
     await run();
     assert.deepEqual(deleted, ['app.db']);
   }
+});
+
+test('what the browser does not delete is the error, with its reason', async t => {
+  const request = { error: new DOMException('Internal error.', 'UnknownError') };
+  globalThis.indexedDB = { deleteDatabase: () => { queueMicrotask(() => request.onerror()); return request; } };
+  t.after(() => delete globalThis.indexedDB);
+  const error = await rejects(deleteStorage('app.db'), 'HUB_STORAGE', 'unknown');
+  documented('HUB_STORAGE', error);
+  assert.match(error.message, /UnknownError: Internal error/);
 });
 
 test('its arguments are checked like those of open', async t => {

@@ -1,5 +1,6 @@
 /** The life of a session with one hub: close, the hub's end, its log, and messages that are not ours. What comes after a hub is in reconnect.test.mjs. */
 import assert from 'node:assert/strict';
+import { documented } from './documented.mjs';
 import { FakeLocks, createWorld, noRows, rejects, settle, test } from './world.mjs';
 
 test('close says goodbye, lets go of everything and is final', async t => {
@@ -17,7 +18,7 @@ test('close says goodbye, lets go of everything and is final', async t => {
   assert.ok(world.portClosed);
   assert.equal(world.deadlines(), 0);
   for (const call of [db.query('X'), db.exec('X'), db.batch([]), db.iterate('X').next(), db.transaction(() => 1), db.metrics(), db.export(), db.import(new ArrayBuffer(1)), db.prepare('X').all()]) {
-    await rejects(call, 'HUB_CLOSED');
+    documented('HUB_CLOSED', await rejects(call, 'HUB_CLOSED'));
   }
 });
 

@@ -1,5 +1,6 @@
 /** Migrations: what is carried out, in which order, and what becomes of an open that fails in one. */
 import assert from 'node:assert/strict';
+import { documented } from './documented.mjs';
 import { createWorld, done, rejects, test } from './world.mjs';
 
 /** A hub that knows a version, and keeps what is carried out in a transaction until it is committed. */
@@ -46,6 +47,7 @@ test('who finds that another tab has come first does nothing', async t => {
 test('one that fails leaves the database as it was, and the open with its error', async t => {
   const { state, script } = versioned(0, 'two');
   const error = await rejects(createWorld(t, script).open({ migrations: steps }), 'HUB_MIGRATION_FAILED');
+  documented('HUB_MIGRATION_FAILED', error);
   assert.match(error.message, /to version 2 failed.*SQLITE_ERROR/);
   assert.deepEqual([state.ran, state.rolledBack, error.cause.code, error.sql], [[], true, 'SQLITE_ERROR', 'two']);
 });
@@ -53,6 +55,7 @@ test('one that fails leaves the database as it was, and the open with its error'
 test('a database of a later page is refused', async t => {
   const { script } = versioned(6);
   const error = await rejects(createWorld(t, script).open({ migrations: steps }), 'HUB_SCHEMA_NEWER');
+  documented('HUB_SCHEMA_NEWER', error);
   assert.match(error.message, /version 6.*end at 5/);
 });
 

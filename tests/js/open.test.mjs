@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUILD, FORMAT, PROTOCOL_VERSION, ROOT, workerName } from './client.mjs';
+import { documented } from './documented.mjs';
 import { FakeLocks, createWorld, later, rejects, settle, test } from './world.mjs';
 
 test('hello says who the tab is and what it wants', async t => {
@@ -59,6 +60,7 @@ test('a worker script that cannot be loaded, under another name either, fails th
   assert.deepEqual(world.connects.map(connect => connect.workerName), [0, 1].map(generation => workerName('app.db', generation)), 'the first may be taken by others, on other terms');
   world.receiver.loadFailed();
   const error = await rejects(opening, 'HUB_LOAD_FAILED');
+  documented('HUB_LOAD_FAILED', error);
   assert.match(error.message, /https:\/\/app\.example\/lib\/hub\.js/);
   assert.deepEqual(world.locks.names(), []);
   assert.ok(world.portClosed);
@@ -88,6 +90,7 @@ test('a hub that stays silent fails the open after ten seconds, naming the worke
   assert.equal(world.portClosed, undefined);
   world.advance(1);
   const error = await rejects(opening, 'HUB_LOAD_TIMEOUT');
+  documented('HUB_LOAD_TIMEOUT', error);
   assert.match(error.message, /4000 ms.*hello.*https:\/\/app\.example\/lib\/hub\.js/);
 });
 
@@ -160,6 +163,10 @@ for (const [options, offender] of [
     assert.deepEqual(world.connects, []);
   });
 }
+
+test('open names an option that there is not, and those that there are', async t => {
+  documented('HUB_BAD_OPTION', await rejects(createWorld(t).open({ worker: 'hub.js' }), 'HUB_BAD_OPTION'));
+});
 
 test('a database needs a name', async t => {
   const { openDatabase } = await import('./client.mjs');

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from './client.mjs';
+import { DOCUMENTED, documented } from './documented.mjs';
 
 const text = (path) => readFileSync(join(ROOT, path), 'utf8');
 const found = (source, pattern) => [...new Set([...source.matchAll(pattern)].map(([, name]) => name))].sort();
@@ -22,10 +23,19 @@ test('every code that the hub can answer is one of the client, and each of those
   assert.deepEqual(found(between(readme, '### Errors', '### SQL that differs'), /`(HUB_\w+)`/g), codes);
 });
 
-test('every code is met by a test', () => {
-  const tests = readdirSync(join(ROOT, 'tests'), { recursive: true }).filter((name) => /\.(rs|mjs|ts)$/.test(name) && !name.endsWith('tidy.test.mjs'));
-  const all = tests.map((name) => text(join('tests', name))).join('\n');
-  assert.deepEqual(codes.filter((code) => !all.includes(code)), []);
+test('what the table says of each code is compared with the real message by a test', () => {
+  const tests = readdirSync(join(ROOT, 'tests'), { recursive: true }).filter(name => /\.test\.mjs$|^\w+\.rs$/.test(name) && !name.endsWith('tidy.test.mjs'));
+  const compared = found(tests.map(name => text(join('tests', name))).join('\n'), /\bdocumented\(['"](\w+)['"],/g);
+  assert.deepEqual([...DOCUMENTED.keys()].filter(code => !compared.includes(code)), []);
+  assert.deepEqual(codes.filter(code => !DOCUMENTED.has(code)), []);
+});
+
+test('a message that is not the documented one fails', () => {
+  const message = DOCUMENTED.get('HUB_SCHEMA_NEWER').replaceAll('…', '7');
+  documented('HUB_SCHEMA_NEWER', { code: 'HUB_SCHEMA_NEWER', message });
+  for (const other of [{ code: 'HUB_FORMAT', message }, { code: 'HUB_SCHEMA_NEWER', message: `${message}.` }, { code: 'HUB_SCHEMA_NEWER', message: message.replace('7', '') }]) {
+    assert.throws(() => documented('HUB_SCHEMA_NEWER', other), assert.AssertionError);
+  }
 });
 
 test('operations and answers are the same on both sides of the port', () => {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod changesets;
+pub mod documented;
 pub mod stacks;
 mod values;
 

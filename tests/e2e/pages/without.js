@@ -6,6 +6,7 @@
     SharedWorker: () => none(globalThis, 'SharedWorker'),
     BroadcastChannel: () => none(globalThis, 'BroadcastChannel'),
     locks: () => none(navigator, 'locks'),
+    indexedDB: () => none(globalThis, 'indexedDB'),
     /** As where cookies are forbidden: to look at it is an error. */
     localStorage: () => Object.defineProperty(globalThis, 'localStorage', { get: () => { throw new DOMException('The operation is insecure.', 'SecurityError') } }),
   };
