@@ -5,7 +5,7 @@
 import { encodeRequest, type PayloadPart } from './codec.js';
 import type { Environment, PageEvent } from './environment.js';
 import { HubError, reason } from './errors.js';
-import { Exchange, cancelled, expect, seenBy, type ExchangeOptions, type Line } from './exchange.js';
+import { type Exchange, cancelled, expect, seenBy, type ExchangeOptions, type Line } from './exchange.js';
 import { find } from './found.js';
 import { Link, OVER, type LinkEvents, type Welcome } from './link.js';
 import type { LogEvent, OpenOptions } from './options.js';

@@ -17,7 +17,7 @@ export function createLiveQuery<Row = ObjectRow, P extends Params = Params>(
   const [rows, setRows] = createSignal<readonly Row[]>();
   const [error, setError] = createSignal<HubError>();
   createEffect(() => {
-    const live = db()?.live<Row>(valueOf(sql), valueOf(params), options);
+    const live = db()?.live<Row>(current(sql), current(params), options);
     if (!live) return;
     const stop = live.subscribe({
       next: next => { setRows(() => next); setError(undefined); },
@@ -30,6 +30,6 @@ export function createLiveQuery<Row = ObjectRow, P extends Params = Params>(
 }
 
 /** No parameter is a function. */
-function valueOf<T>(value: T | Accessor<T>): T {
+function current<T>(value: T | Accessor<T>): T {
   return typeof value === 'function' ? (value as Accessor<T>)() : value;
 }

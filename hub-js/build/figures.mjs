@@ -9,7 +9,6 @@ import { build } from './build.mjs';
 import { setup } from './setup.mjs';
 import { BuildError, ROOT, runAsScript } from './tools.mjs';
 
-const MB = 1_000_000;
 const SIZES_MB = [1, 10, 100];
 const LARGE_MB = 1_000;
 const OPENINGS = 9;

@@ -31,7 +31,7 @@ export function shortenNames(wasmFile, glueFile) {
 
 /** Each import is a property, from a line with its name to the line before the next one's. */
 function withoutUnused(glue, imported) {
-  const property = /^ {8}(__wb\w+): function\([^]*?^ {8}\}.*,\n/gm;
+  const property = /^ {8}(__wb\w+): function\([\s\S]*?^ {8}\}.*,\n/gm;
   const found = new Set();
   const kept = glue.replace(property, (text, name) => {
     found.add(name);

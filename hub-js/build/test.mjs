@@ -10,8 +10,11 @@ import { setup } from './setup.mjs';
 import { simulate } from './sim.mjs';
 import { BuildError, duration, isInstalled, MINUTE, ROOT, run, runAsScript, wasmEnv } from './tools.mjs';
 
+const BIN = join(ROOT, 'node_modules', '.bin');
+
 const STEPS = [
   { name: 'fmt', act: () => run(['cargo', 'fmt', '--check']) },
+  { name: 'lint', act: lint },
   { name: 'clippy', act: () => run(['cargo', 'clippy', '--all-targets', '--features', 'client', '--', '-D', 'warnings'], { deadline: 15 * MINUTE }) },
   // As front-ends have it: without the hub.
   { name: 'clippy-client', act: () => run(['cargo', 'clippy', '--lib', '--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'client', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
@@ -26,9 +29,16 @@ const STEPS = [
   { name: 'e2e', act: () => testNode('tests/e2e', 40 * MINUTE) },
 ];
 
+/** What biome.jsonc says of the scripts and pages, and deny.toml of the crates. */
+async function lint() {
+  await run([join(BIN, 'biome'), 'lint', '--error-on-warnings']);
+  if (isInstalled('cargo-deny')) await run(['cargo', 'deny', 'check', 'bans', 'licenses', 'sources']);
+  else console.log('cargo-deny is not installed: tidy.test.mjs looks at the licences of the crates, and nothing at their versions');
+}
+
 /** The sources, and then what the built declarations promise. */
 async function checkTypes() {
-  for (const project of ['.', 'tests/types']) await run([join(ROOT, 'node_modules', '.bin', 'tsc'), '-p', join(ROOT, project), '--noEmit']);
+  for (const project of ['.', 'tests/types']) await run([join(BIN, 'tsc'), '-p', join(ROOT, project), '--noEmit']);
 }
 
 async function testRust() {

@@ -352,7 +352,7 @@ test('whatever is lost, too: every frame arrives once and in order, or the conne
 /** At stake: a checker that sees nothing. */
 for (const [what, losses, careless] of [
   ['a frame that arrives twice', 0, { take: ({ value: take }) => ({ value(packet) { const frames = take.call(this, packet); return frames.length > 0 || packet.more ? frames : [packet.bytes]; } }) }],
-  ['frames out of order', 0, { take: () => ({ value(packet) { this.seen ??= new Set(); return this.seen.has(packet.seq) ? [] : (this.seen.add(packet.seq), [packet.bytes]); } }) }],
+  ['frames out of order', 0, { take: () => ({ value(packet) { this.seen ??= new Set(); const isNew = !this.seen.has(packet.seq); this.seen.add(packet.seq); return isNew ? [packet.bytes] : []; } }) }],
   ['a loss that nobody speaks of', 0.3, { missing: () => ({ get: () => undefined }) }],
 ]) {
   test(`the check of conversations sees ${what}`, t => {

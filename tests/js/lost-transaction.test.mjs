@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { documented } from './documented.mjs';
 import { TRANSACTION, fail, sent } from './failover.mjs';
-import { createWorld, done, later, rejects, settle, test, within } from './world.mjs';
+import { createWorld, later, rejects, settle, test, within } from './world.mjs';
 
 for (const [kind, statement] of [['query', tx => tx.run('INSERT')], ['query', tx => tx.all('SELECT')], ['exec', tx => tx.exec('DELETE')], ['batch', tx => tx.batch(['UPDATE'])]]) {
   test(`a transaction whose hub dies during ${kind} is lost and was not applied`, async t => {

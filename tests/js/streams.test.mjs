@@ -157,7 +157,9 @@ function importing() {
     import({ id, op }, hub) { state.id = id; state.size = op.import.size; more(hub); },
     part({ id, op, payload }, hub) {
       assert.deepEqual([id, op.part.target], [0, state.id]);
-      state.parts.push(Buffer.from(payload)), state.received += payload.length, state.ends.push(op.part.end);
+      state.parts.push(Buffer.from(payload));
+      state.received += payload.length;
+      state.ends.push(op.part.end);
       if (op.part.end) hub.reply(state.id, done);
       else more(hub);
     },

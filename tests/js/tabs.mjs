@@ -9,6 +9,7 @@ import { FakeHub, FakeLocks, within } from './world.mjs';
 let databases = 0;
 
 /** `script`: what the hubs answer. `locks`, `storage` and `channel` are there unless they are null. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: short functions that share one site.
 export function createTabs(t, { script = {}, locks = new FakeLocks(), storage = new Map(), channel = name => new BroadcastChannel(name) } = {}) {
   const site = { database: `tabs-${++databases}`, hubs: [], tabs: [], written: new Map(), epoch: 0 };
   const open = new Set();
@@ -82,7 +83,7 @@ export function createTabs(t, { script = {}, locks = new FakeLocks(), storage = 
     open.add(tab.vanish);
     return {
       connect: null,
-      start(url, workerName, events) {
+      start(_url, _workerName, events) {
         const { worker, accept } = startWorker(events);
         tab.worker = worker;
         return {

@@ -1,5 +1,6 @@
 // At stake: two lists of one thing that part unnoticed: codes, messages, options and calls, in Rust, in TypeScript and in the README.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -57,4 +58,16 @@ test('the calls of a database are in the README', () => {
   const methods = found(between(text('hub-js/client.ts'), 'export class Database', '\n}\n').concat(between(text('hub-js/queries.ts'), 'export abstract class', '\n}\n')), /^ {2}(?:async )?(\w+)(?:<[^(]*)?\(/gm);
   const calls = between(readme, '### Calls', '### Options');
   assert.deepEqual(methods.filter((name) => name !== 'constructor' && !new RegExp(`\\bdb\\.${name}\\b`).test(calls)), []);
+});
+
+test('every crate comes from the one registry, under a licence that deny.toml allows', () => {
+  const allowed = found(between(text('deny.toml'), 'allow = [', ']'), /"([^"]+)"/g);
+  const isFree = licence => licence.split(' AND ').every(part => part.replace(/[()]/g, '').split(/ OR | ?\/ ?/).some(id => allowed.includes(id)));
+  for (const platform of ['host-tuple', 'wasm32-unknown-unknown']) {
+    const args = ['metadata', '--format-version', '1', '--locked', '--all-features', '--filter-platform', platform];
+    const { packages } = JSON.parse(execFileSync('cargo', args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 26, timeout: 60_000 }));
+    assert.ok(packages.length > 20, `${packages.length} packages`);
+    assert.deepEqual(packages.filter(({ license }) => !license || !isFree(license)).map(({ name, license }) => `${name}: ${license}`), []);
+  }
+  assert.equal(found(text('Cargo.lock'), /^source = "(.+)"$/gm).length, 1);
 });

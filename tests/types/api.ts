@@ -57,7 +57,7 @@ export function options(): void {
   // @ts-expect-error: a read has no durability of its own
   db.live('SELECT 1', [], { durability: 'strict' });
   // @ts-expect-error: databases come from open()
-  const other: Database = {};
+  void ({} satisfies Database);
 }
 
 export function live(): void {
@@ -68,7 +68,7 @@ export function live(): void {
   users.onDiff(difference => same<typeof difference, Difference<User>>());
   const snapshot = users.getSnapshot();
   same<typeof snapshot, readonly User[] | undefined>();
-  const iterable: AsyncIterable<readonly User[]> = users;
+  void (users satisfies AsyncIterable<readonly User[]>);
   db.onChange({ tables: ['user'] }, change => same<typeof change, Change>());
   db.on('failover', ({ ms }) => same<typeof ms, number>());
   // @ts-expect-error: there is no such event

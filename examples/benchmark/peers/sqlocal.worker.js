@@ -3,5 +3,5 @@ import { SQLiteOpfsDriver } from '../node_modules/sqlocal/dist/drivers/sqlite-op
 import { SQLocalProcessor } from '../node_modules/sqlocal/dist/processor.js';
 
 const processor = new SQLocalProcessor(new SQLiteOpfsDriver());
-onmessage = (message) => processor.postMessage(message);
-processor.onmessage = (message, transfer) => postMessage(message, transfer);
+self.onmessage = (message) => processor.postMessage(message);
+processor.self.onmessage = (message, transfer) => postMessage(message, transfer);

@@ -142,7 +142,7 @@ async function startPeerSite() {
   const server = await startServer({
     root: ROOT,
     mounts: { '/bench/': 'examples/benchmark/dist' },
-    hook(request, response, url) {
+    hook(_, response, url) {
       const { pathname, searchParams } = url;
       const [path, folder] = DOWNLOADED.find(([path]) => pathname.startsWith(path)) ?? [];
       if (path) downloaded.add(pathname.replace(path, folder));

@@ -3,7 +3,7 @@ import { short, show } from '../isolation/report.mjs';
 import { growth } from './growth-tables.mjs';
 import { versionOf } from './install.mjs';
 import { rank } from './judge.mjs';
-import { escape, table } from './markdown-table.mjs';
+import { escaped, table } from './markdown-table.mjs';
 import { SLOW_RUN_MS } from './play.mjs';
 
 const SECOND = 1_000;
@@ -106,7 +106,7 @@ function outsiders(scenario, results, peers) {
   for (const peer of peers) {
     const failure = results.failures[scenario.id]?.[peer.id];
     const skipped = results.skipped[scenario.id]?.[peer.id];
-    if (failure) lines.push(`- **${peer.name} fails**: ${escape(failure)}`);
+    if (failure) lines.push(`- **${peer.name} fails**: ${escaped(failure)}`);
     else if (skipped) lines.push(`- ${peer.name}: ${skipped}`);
   }
   return lines.join('\n');

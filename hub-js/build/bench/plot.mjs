@@ -82,7 +82,7 @@ function bar({ peer, median, min, max }, at, scale) {
   const kind = peer.ack.strict === null ? `${place} loose` : place;
   return [
     label(peer, at),
-    `<rect class="${kind}" x="${PANEL.name}" y="${y}" width="${length}" height="12" rx="2"><title>${escape(`${peer.name}: ${short(median)} (${short(min)}–${short(max)})`)}</title></rect>`,
+    `<rect class="${kind}" x="${PANEL.name}" y="${y}" width="${length}" height="12" rx="2"><title>${escaped(`${peer.name}: ${short(median)} (${short(min)}–${short(max)})`)}</title></rect>`,
     `<line class="grid" style="stroke-opacity:1" x1="${PANEL.name + low}" x2="${PANEL.name + high}" y1="${y + 6}" y2="${y + 6}"/>`,
     text({ x: round(PANEL.name + Math.max(length, high) + 6), y: lineOf(at) }, short(median)),
   ].join('');
@@ -95,5 +95,5 @@ function label(peer, at) {
 
 const lineOf = (at) => PANEL.head + at * PANEL.bar + 2;
 const round = (value) => Number(value.toFixed(1));
-const text = (attributes, content) => `<text ${Object.entries(attributes).filter(([, value]) => value !== '').map(([name, value]) => `${name}="${value}"`).join(' ')}>${escape(content)}</text>`;
-const escape = (content) => String(content).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+const text = (attributes, content) => `<text ${Object.entries(attributes).filter(([, value]) => value !== '').map(([name, value]) => `${name}="${value}"`).join(' ')}>${escaped(content)}</text>`;
+const escaped = (content) => String(content).replaceAll('&', '&amp;').replaceAll('<', '&lt;');

@@ -17,7 +17,7 @@
   async function run({ data }) {
     const { id, source } = JSON.parse(data);
     try {
-      // Indirect: the source sees the page's globals and nothing from here.
+      // biome-ignore lint: indirect, so that the source sees the page's globals and nothing from here.
       send({ id, value: await (0, eval)(source) });
     } catch (error) {
       send({ id, error: String(error) });
