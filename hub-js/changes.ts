@@ -6,11 +6,14 @@ import { expect, type Exchange } from './exchange.js';
 import type { Bodies } from './protocol.js';
 import type { Session } from './session.js';
 
+/** What was done to rows. */
 export type ChangeKind = 'insert' | 'update' | 'delete';
 
 /** One table's part of a commit. */
 export interface TableChange {
+  /** Its name, as it was when the commit was made. */
   table: string;
+  /** What was done to its rows, each kind once. */
   kinds: ChangeKind[];
   /** The rows, each once, in order. Absent for more than 1,000, for virtual tables, and for tables WITHOUT ROWID. */
   rowIds?: (number | bigint)[];
@@ -22,6 +25,7 @@ export interface Change {
   commit: number;
   /** Whether it was made here or in another tab. */
   origin: 'this tab' | 'another';
+  /** What it changed, table by table. */
   tables: TableChange[];
   /**
    * Anything may be another: the schema was changed, the database replaced, or it is not known what was changed, as after another hub has

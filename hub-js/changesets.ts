@@ -21,11 +21,15 @@ export interface Changeset {
 
 /** A change that did not fit the data, and what became of it. */
 export interface Conflict {
+  /** The table that the row is in. */
   table: string;
   /** The row's PRIMARY KEY, as text. */
   key: string;
+  /** What was to be done to the row. */
   operation: 'insert' | 'update' | 'delete';
+  /** Why it did not fit, for example `the row was changed`. */
   reason: string;
+  /** Whether it was left out, or won over what was there. */
   resolution: 'omitted' | 'replaced';
 }
 

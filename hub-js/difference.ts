@@ -2,6 +2,7 @@
 
 /** Each row of either state stands in one of them at most. */
 export interface Difference<Row> {
+  /** In the order in which they stand now. */
   added: Row[];
   /** As they are now. Only with a `key`: without one a changed row is removed and added. */
   updated: Row[];

@@ -31,6 +31,7 @@ interface Details {
  * catch (error) { if (error instanceof HubError && error.code === 'SQLITE_CONSTRAINT_UNIQUE') return 'taken'; throw error }
  */
 export class HubError extends Error {
+  /** Always the same, also where the class is another copy of it. */
   override readonly name = 'HubError';
   /** Stable; switch on this, never on the message. */
   readonly code: HubErrorCode;

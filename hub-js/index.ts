@@ -1,4 +1,8 @@
-/** The ES module's entry: everything public, and nothing else. It becomes `dist/tabhub.js`. */
+/**
+ * The ES module's entry: everything public, and nothing else. It becomes `dist/tabhub.js`.
+ *
+ * @module tabhub
+ */
 import { browserEnvironment } from './browser.js';
 import type { Database } from './client.js';
 import type { Inspector } from './inspect.js';

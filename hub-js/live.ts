@@ -20,13 +20,20 @@ const HIDDEN_MS = 1_000;
 
 /** What is told of each new state; the last two once, at the end. */
 export interface LiveObserver<Row> {
+  /** All rows, as they are now. */
   next?(rows: readonly Row[]): void;
+  /** There are no more updates, and why. */
   error?(error: HubError): void;
+  /** There are no more updates, because the database was closed. */
   complete?(): void;
 }
 
 /** Ends what it was returned for; call it, or its method. */
-export interface Unsubscribe { (): void; unsubscribe(): void }
+export interface Unsubscribe {
+  (): void;
+  /** The same, as Observables have it. */
+  unsubscribe(): void;
+}
 
 type Told<Row> = Required<LiveObserver<Row>>;
 

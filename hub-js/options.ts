@@ -5,15 +5,21 @@
 import { checkMigrations, type Migration } from './migrations.js';
 import { HubError } from './errors.js';
 import type { BigIntMode } from './codec.js';
-import type { Bodies, CheckLevel, Durability, TransactionMode } from './protocol.js';
+import type { CheckLevel, Durability, TransactionMode } from './protocol.js';
 import type { Outdated } from './status.js';
 import type { Mode } from './transport/route.js';
 
 export type { BigIntMode, CheckLevel, Durability, TransactionMode };
 
 /** A message of the hub: its log, its panics, its unhandled errors. */
-export interface LogEvent { level: 'debug' | 'info' | 'warn' | 'error'; message: string }
+export interface LogEvent {
+  /** How much it matters. */
+  level: 'debug' | 'info' | 'warn' | 'error';
+  /** A sentence for people. */
+  message: string;
+}
 
+/** How a database is opened. The tabs of one database may differ in all of it. */
 export interface OpenOptions {
   /**
    * Where the hub runs. `shared`: in a SharedWorker. `leader`: in a worker of the one tab that is elected. `auto` (default): `shared` where
@@ -48,6 +54,7 @@ export interface OpenOptions {
   onLog?: (event: LogEvent) => void;
 }
 
+/** What every call can be given. */
 export interface CallOptions {
   /**
    * Stops the call. A read (SQL that begins with SELECT, VALUES or EXPLAIN) rejects with `HUB_CANCELLED` at once. A write rejects when the hub confirms that nothing was applied;
@@ -61,11 +68,13 @@ export interface CallOptions {
 /** As `open`'s: the same hub is to be found. */
 export type InspectOptions = Pick<OpenOptions, 'mode' | 'workerUrl' | 'wasmUrl' | 'onLog'>;
 
+/** Of a call that writes and answers no rows: `exec`. */
 export interface WriteOptions extends CallOptions {
   /** Overrides the database's durability for this call. */
   durability?: Durability;
 }
 
+/** Of a call that only reads rows: `iterate`. */
 export interface RowOptions extends CallOptions {
   /** `object` (default): one property per column, the last of equal names wins. `array`: values in column order. */
   rowMode?: 'object' | 'array';
@@ -73,6 +82,7 @@ export interface RowOptions extends CallOptions {
   bigint?: BigIntMode;
 }
 
+/** Of a live query. */
 export interface LiveOptions extends Pick<RowOptions, 'rowMode' | 'bigint'> {
   /** The column, or columns, that tell rows apart: then `onDiff` can say that one was updated. */
   key?: string | readonly string[];
@@ -80,8 +90,10 @@ export interface LiveOptions extends Pick<RowOptions, 'rowMode' | 'bigint'> {
   throttle?: number;
 }
 
+/** Of a statement that may answer rows and may write: `query`, `all`, `get`, `run`, `batch`. */
 export interface QueryOptions extends RowOptions, WriteOptions {}
 
+/** Of `transaction`. */
 export interface TransactionOptions {
   /** `immediate` (default) waits its turn to write at once; `deferred` does the same here; `read` sees one state of the database and cannot write. */
   mode?: TransactionMode;
@@ -89,11 +101,13 @@ export interface TransactionOptions {
   timeout?: number;
   /** Rolls back and rejects with `HUB_CANCELLED`. */
   signal?: AbortSignal;
+  /** Overrides the database's durability for its commit. */
   durability?: Durability;
   /** How often it is run again, from the start, when the hub died in its middle (`HUB_TRANSACTION_LOST`). Default 0: its function may have effects of its own. */
   retries?: number;
 }
 
+/** Of `import` and the exports. */
 export interface TransferOptions {
   /** How far it has come, in bytes; called after each part. */
   onProgress?: (done: number, total: number) => void;
@@ -101,6 +115,7 @@ export interface TransferOptions {
   signal?: AbortSignal;
 }
 
+/** Of `apply`. */
 export interface ApplyOptions extends WriteOptions {
   /**
    * What becomes of a change that does not fit the data. `abort` (default): nothing is applied, and `HUB_CONFLICT` says why. `omit`: it is left out.
@@ -109,9 +124,17 @@ export interface ApplyOptions extends WriteOptions {
   conflict?: 'abort' | 'omit' | 'replace';
 }
 
-/** How far a check has come: `done` of `total` steps of its stage. */
-export type CheckProgress = Pick<Bodies['checked'], 'stage' | 'done' | 'total'>;
+/** How far a check has come. */
+export interface CheckProgress {
+  /** What is looked at: the log, then the block groups, then what SQLite makes of them. */
+  stage: 'log' | 'groups' | 'sqlite';
+  /** Steps of the stage that are done. */
+  done: number;
+  /** Steps that the stage has. */
+  total: number;
+}
 
+/** Of `check`. */
 export interface CheckOptions {
   /** `quick` (default): every stored record, and SQLite's `quick_check`. `full`: its `integrity_check`, which compares indexes with their tables too. */
   level?: CheckLevel;

@@ -40,10 +40,13 @@ export function databaseOf(name: string): string | undefined {
   return Number(protocol) === PROTOCOL_VERSION ? database : undefined;
 }
 
+/** When a write is acknowledged: `strict` asks IndexedDB to flush first, `relaxed` does not. */
 export type Durability = 'strict' | 'relaxed';
+/** How thoroughly to check: SQLite's `quick_check`, or its `integrity_check`. */
 export type CheckLevel = 'quick' | 'full';
 /** How the hub stands with its storage; `read-only` when something stored is corrupt. */
 export type StorageState = 'ok' | 'reconnecting' | 'stalled' | 'read-only';
+/** Whether a transaction takes its turn to write (`immediate`, and `deferred` the same), or reads one state of the database. */
 export type TransactionMode = 'deferred' | 'immediate' | 'read';
 
 /** How one statement's parameters lie in its value block: `count` values, and for named ones their names (with prefix), in the same order. */
@@ -119,7 +122,13 @@ export type Op =
 
 /** hub → tab. `hub` is the hub instance; `re` the request answered, 0 for notifications. */
 export interface Response { hub: string; re: number; body: Body }
-export interface Column { name: string; type: string | null }
+/** A column of a result. */
+export interface Column {
+  /** Its name, or its alias. */
+  name: string;
+  /** The type that it was declared with; null for an expression. */
+  type: string | null;
+}
 /**
  * `last_insert_rowid` is decimal text: it may exceed 2^53. `times`: so many results of a statement without columns that was run several
  * times; its block holds changes and rowid of each, and the other fields say nothing.
@@ -167,6 +176,7 @@ export interface Bodies {
 }
 export type Body = { [K in keyof Bodies]: Record<K, Bodies[K]> }[keyof Bodies];
 
+/** What became of the work of a call that failed. */
 export type Outcome = 'not-applied' | 'applied' | 'unknown';
 /** `sqlite` is the extended result code; `offset` the byte offset of the error in `sql`; `index` the failing statement of a batch. */
 export interface WireError { code: string; message: string; outcome: Outcome; sqlite?: number; sql?: string; offset?: number; index?: number }

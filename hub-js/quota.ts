@@ -12,6 +12,7 @@ const PERSIST_MS = 5_000;
  */
 export type Persisted = 'persistent' | 'refused' | 'undecided';
 
+/** Of `persist`. */
 export interface PersistOptions {
   /** The longest to wait for an answer, in ms. Default 5000. */
   timeout?: number;
@@ -19,7 +20,9 @@ export interface PersistOptions {
 
 /** What this origin may store, and what it has stored, in bytes, as far as the browser says. */
 export interface StorageEstimate {
+  /** Stored by this origin, its other data included. */
   usage: number;
+  /** What it may store in all. */
   quota: number;
   /** Whether the browser has agreed not to delete it by itself. */
   isPersistent: boolean;

@@ -21,8 +21,9 @@ export interface RunResult {
 
 /** What a statement answered. */
 export interface QueryResult<Row = ObjectRow> extends RunResult {
+  /** Empty for a statement that answers none. */
   rows: Row[];
-  /** Names and declared types, in order; `type` is null for expressions. */
+  /** Those of the rows, in order. */
   columns: Column[];
 }
 

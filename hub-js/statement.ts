@@ -7,6 +7,7 @@ import type { Params } from './values.js';
 
 /** A statement to be run many times; see `Database.prepare`. Options are those of `query`. `Row` and `P`: the shapes of its rows and parameters, for TypeScript. */
 export class Statement<Row = ObjectRow, P extends Params = Params> {
+  /** The statement, as it was prepared. */
   readonly sql: string;
   readonly #database: Database;
   #finalized = false;

@@ -11,6 +11,7 @@ export type State = 'open' | 'reconnecting' | 'lost' | 'failed' | 'closed';
 
 /** What the hub said about itself, and how the session stands. */
 export interface Status {
+  /** Whether calls are carried out, wait, or fail. */
   state: State;
   /** Where the hub runs: in a SharedWorker, or in a worker of the tab that leads. */
   mode: Mode;
@@ -35,7 +36,22 @@ export interface Status {
   sqlite: string;
 }
 
-/** Another hub has taken over: `ms` after the one before was lost. What was under way has been sent to it. */
-export interface Failover { from: string; to: string; why: string; ms: number }
+/** Another hub has taken over. What was under way has been sent to it. */
+export interface Failover {
+  /** The hub that is gone. */
+  from: string;
+  /** The hub that has taken over. */
+  to: string;
+  /** How the first one was lost, in words. */
+  why: string;
+  /** How long there was none, in ms. */
+  ms: number;
+}
+
 /** The hub is of a newer version than this page, which should be reloaded when it suits. */
-export interface Outdated { page: string; hub: string }
+export interface Outdated {
+  /** The page's version of tabhub. */
+  page: string;
+  /** The hub's version; or where it no longer serves this page, the sentence that says so. */
+  hub: string;
+}

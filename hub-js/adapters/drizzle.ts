@@ -1,12 +1,15 @@
 /**
  * Drizzle over tabhub: `tabhub/drizzle`, on Drizzle's own `sqlite-proxy`, with what a proxy cannot have: transactions that no other tab's statement gets into,
  * batches, and a migrator that needs no file system. It maps no rows itself: Drizzle does.
+ *
+ * @module tabhub/drizzle
  */
 import { TransactionRollbackError, type DrizzleConfig } from 'drizzle-orm';
 import { drizzle as overProxy, type AsyncBatchRemoteCallback, type AsyncRemoteCallback, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
 import type { Bindable, Database, SqlValue, Transaction } from '../index.js';
 
-type Schema = Record<string, unknown>;
+/** A schema as `drizzle()` of any driver takes it: tables and relations by name. */
+export type Schema = Record<string, unknown>;
 type Method = 'run' | 'all' | 'values' | 'get';
 /** What Drizzle hands to a transaction's function. */
 type DrizzleTransaction<S extends Schema> = Parameters<Parameters<SqliteRemoteDatabase<S>['transaction']>[0]>[0];
@@ -28,7 +31,9 @@ export function drizzle<S extends Schema = Record<string, never>>(database: Data
 
 /** What `drizzle-kit generate` writes for drivers without a file system (`driver: 'expo'`): `migrations.js`. */
 export interface BundledMigrations {
+  /** Which migrations there are, in order. */
   journal: { entries: readonly { idx: number; when: number; tag: string; breakpoints: boolean }[] };
+  /** Their SQL, by the names `m0000`, `m0001` and so on. */
   migrations: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,8 @@
 /**
  * A dialect for Kysely: `tabhub/kysely`. Each query is one call of the database; a transaction of Kysely's is one of the hub's, so transactions of all tabs
  * run one after another, migrations too. It compiles nothing itself: Kysely's own SQLite compiler and introspector do.
+ *
+ * @module tabhub/kysely
  */
 import {
   SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler,
@@ -10,6 +12,7 @@ import {
 import type { Bindable, Database, LiveOptions, LiveQuery, Transaction } from '../index.js';
 import { beginTransaction, type BegunTransaction } from './begin.js';
 
+/** What the dialect works with. */
 export interface TabhubDialectConfig {
   /** An open database, or one that is being opened. `kysely.destroy()` closes it. */
   database: Database | Promise<Database>;

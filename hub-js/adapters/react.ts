@@ -1,6 +1,8 @@
 /**
  * Live queries in React: `tabhub/react`. What is followed lives outside of the components, one for all that ask the same, so StrictMode's double mounts and
  * Suspense's discarded renders neither lose nor repeat anything, and `useSyncExternalStore` keeps all components of one render at one state.
+ *
+ * @module tabhub/react
  */
 import { useSyncExternalStore } from 'react';
 import { textOf } from '../identity.js';

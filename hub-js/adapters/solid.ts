@@ -1,4 +1,8 @@
-/** Live queries in Solid: `tabhub/solid`. What is reactive in its arguments is followed too; it ends with its owner. */
+/**
+ * Live queries in Solid: `tabhub/solid`. What is reactive in its arguments is followed too; it ends with its owner.
+ *
+ * @module tabhub/solid
+ */
 import { createEffect, createSignal, onCleanup, type Accessor } from 'solid-js';
 import type { Database, HubError, LiveOptions, ObjectRow, Params } from '../index.js';
 import type { LiveResult } from './result.js';

@@ -1,5 +1,7 @@
 /**
  * Live queries for Svelte's runes: `tabhub/svelte`. As a store, `$todos`, a live query needs no adapter: `const todos = db.live(sql)`.
+ *
+ * @module tabhub/svelte
  */
 import { createSubscriber } from 'svelte/reactivity';
 import type { Database, LiveOptions, ObjectRow, Params } from '../index.js';

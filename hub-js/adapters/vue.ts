@@ -1,12 +1,19 @@
-/** Live queries in Vue: `tabhub/vue`. What is reactive in its arguments is followed too; it ends with the component's scope. */
+/**
+ * Live queries in Vue: `tabhub/vue`. What is reactive in its arguments is followed too; it ends with the component's scope.
+ *
+ * @module tabhub/vue
+ */
 import { computed, shallowRef, toValue, watchEffect, type ComputedRef, type MaybeRefOrGetter, type ShallowRef } from 'vue';
 import type { Database, HubError, LiveOptions, ObjectRow, Params } from '../index.js';
 import type { LiveResult } from './result.js';
 
 /** `LiveResult`, each part as a ref. */
 export type LiveRefs<Row> = {
+  /** As they are now; undefined before the first have come. */
   rows: Readonly<ShallowRef<LiveResult<Row>['rows']>>;
+  /** Why there are no more updates, if that is so. */
   error: Readonly<ShallowRef<LiveResult<Row>['error']>>;
+  /** Neither rows nor an error yet. */
   isLoading: ComputedRef<boolean>;
 };
 

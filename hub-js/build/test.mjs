@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { document } from './docs.mjs';
 import { setup } from './setup.mjs';
 import { simulate } from './sim.mjs';
 import { BuildError, duration, isInstalled, MINUTE, ROOT, run, runAsScript, wasmEnv } from './tools.mjs';
@@ -20,7 +21,7 @@ const STEPS = [
   { name: 'clippy-client', act: () => run(['cargo', 'clippy', '--lib', '--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'client', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
   // In the release profile, so that the build after it finds SQLite's C compiled already.
   { name: 'clippy-wasm', act: () => run(['cargo', 'clippy', '--release', '--lib', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
-  { name: 'docs', act: () => run(['cargo', 'doc', '--no-deps', '--features', 'client'], { deadline: 10 * MINUTE, env: { ...process.env, RUSTDOCFLAGS: '-D warnings' } }) },
+  { name: 'docs', act: document },
   { name: 'rust', act: testRust },
   { name: 'sim', act: () => simulate({ seeds: 2000 }) },
   { name: 'build', act: build },

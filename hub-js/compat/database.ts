@@ -26,6 +26,13 @@ export default async function init(options: OpenOptions = {}): Promise<void> {
   defaults = options;
 }
 
+/**
+ * A database, as the ancestor has it. Each tab opens it, and each may write.
+ *
+ * @example
+ * const db = await Database.newDatabase('app.db');
+ * const { rows } = await db.execute('SELECT 1');
+ */
 export class Database {
   readonly #db: Tabhub;
   readonly #leadership: Leadership;
@@ -52,6 +59,7 @@ export class Database {
     return databases();
   }
 
+  /** What it was opened with. */
   get name(): string {
     return this.#db.name;
   }
@@ -115,6 +123,7 @@ export class Database {
   /** Makes this tab the leader where a SharedWorker hosts the hub; otherwise the one that hosts it stays the leader. */
   requestLeadership(): Promise<void> { return this.#leadership.request(); }
 
+  /** Who is the leader as of now. */
   getLeaderInfo(): Promise<LeaderInfo> { return this.#leadership.info(); }
 
   /** Every tab may always write: there is nothing to allow, and nothing that could forbid it. */

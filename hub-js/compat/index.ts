@@ -2,6 +2,7 @@
  * The API of the project that tabhub grew from: `tabhub/compat`. Change the import line, and what was written for it runs, in every tab, with tabhub's guarantees:
  * each tab may write, and what was awaited is durable.
  *
+ * @module tabhub/compat
  * @example
  * import init, { Database, MultiTabDatabase } from 'tabhub/compat';
  * await init();
@@ -11,5 +12,5 @@
 export { HubError } from '../index.js';
 export { default, Database } from './database.js';
 export type { LeaderInfo } from './leadership.js';
-export { MultiTabDatabase, type MultiTabOptions } from './multi-tab.js';
+export { MultiTabDatabase, type MultiTabOptions, type Params } from './multi-tab.js';
 export type { ColumnValue, QueryResult, Row } from './values.js';

@@ -7,7 +7,9 @@ import { HubError, type Database } from '../index.js';
 /** What the ancestor's leases lasted. A Web Lock has none: it is held until its tab goes. */
 const LEASE_MS = 5_000;
 
+/** Who is the leader. */
 export interface LeaderInfo {
+  /** Whether it is this tab. */
   isLeader: boolean;
   /** The hub's id where a tab hosts it, otherwise the browser's id of the tab; '' while there is no leader. */
   leaderId: string;

@@ -7,6 +7,7 @@ import type { Database } from './database.js';
 import type { LeaderInfo } from './leadership.js';
 import type { ColumnValue, QueryResult } from './values.js';
 
+/** Of `MultiTabDatabase`. */
 export interface MultiTabOptions {
   /** `sync` after each `write`. Default true. */
   autoSync?: boolean;
@@ -16,7 +17,8 @@ export interface MultiTabOptions {
   syncIntervalMs?: number;
 }
 
-type Params = readonly (Bindable | ColumnValue)[];
+/** Plain values, or values with their type. */
+export type Params = readonly (Bindable | ColumnValue)[];
 
 /**
  * @example
@@ -56,8 +58,13 @@ export class MultiTabDatabase {
     return result;
   }
 
+  /** Runs a statement that reads; the same as `execute`. */
   query(sql: string, params: Params = []): Promise<QueryResult> { return this.#db.execute(sql, params); }
+
+  /** As `Database.execute`. */
   execute(sql: string, params: Params = []): Promise<QueryResult> { return this.#db.execute(sql, params); }
+
+  /** As `Database.sync`. */
   sync(): Promise<void> { return this.#db.sync(); }
 
   /** Calls back after each commit of another tab. */
@@ -66,16 +73,31 @@ export class MultiTabDatabase {
     this.#refreshes.add(callback);
   }
 
+  /** Ends what `onRefresh` began. */
   offRefresh(callback: () => void): void { this.#refreshes.delete(callback); }
 
+  /** As `Database.isLeader`. */
   isLeader(): Promise<boolean> { return this.#db.isLeader(); }
+
+  /** As `Database.waitForLeadership`. */
   waitForLeadership(timeoutMs?: number): Promise<void> { return this.#db.waitForLeadership(timeoutMs); }
+
+  /** As `Database.requestLeadership`. */
   requestLeadership(): Promise<void> { return this.#db.requestLeadership(); }
+
+  /** As `Database.getLeaderInfo`. */
   getLeaderInfo(): Promise<LeaderInfo> { return this.#db.getLeaderInfo(); }
+
+  /** As `Database.queueWrite`. */
   queueWrite(sql: string): Promise<void> { return this.#db.queueWrite(sql); }
+
+  /** As `Database.queueWriteWithTimeout`. */
   queueWriteWithTimeout(sql: string, timeoutMs: number): Promise<void> { return this.#db.queueWriteWithTimeout(sql, timeoutMs); }
+
+  /** As `Database.allowNonLeaderWrites`. */
   allowNonLeaderWrites(allow: boolean): Promise<void> { return this.#db.allowNonLeaderWrites(allow); }
 
+  /** Ends this tab's use of the database, and all of `onRefresh`. */
   async close(): Promise<void> {
     clearInterval(this.#interval);
     this.#refreshes.clear();

@@ -11,11 +11,19 @@ export type ColumnValue =
   | { type: 'BigInt'; value: string }
   | { type: 'Date'; value: number };
 
-export interface Row { values: ColumnValue[] }
+/** A row of a result. */
+export interface Row {
+  /** In the order of the columns. */
+  values: ColumnValue[];
+}
 
+/** What a statement answered; a script answers no rows. */
 export interface QueryResult {
+  /** Their names. */
   columns: string[];
+  /** Empty for a statement that answers none. */
   rows: Row[];
+  /** Rows inserted, updated or deleted. */
   affectedRows: number;
   /** Of an INSERT or REPLACE; otherwise null. */
   lastInsertId: number | bigint | null;
