@@ -18,7 +18,7 @@ export { HubError, type HubErrorCode, type Outcome } from './errors.js';
 export type { DatabaseEvents } from './events.js';
 export type { Found } from './found.js';
 export type { Difference } from './difference.js';
-export type { HubState, InspectedLatency, InspectedLive, InspectedRequest, InspectedSession, InspectedTransaction, Inspector, RequestState } from './inspect.js';
+export type { HubState, InspectedLatency, InspectedLive, InspectedLogLine, InspectedRequest, InspectedSession, InspectedTransaction, Inspector, RequestState } from './inspect.js';
 export type { LiveObserver, LiveQuery, Unsubscribe } from './live.js';
 export type { Migration } from './migrations.js';
 export type {

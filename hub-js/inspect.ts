@@ -39,12 +39,15 @@ export type RequestState = 'queued' | 'awaiting-writer' | 'awaiting-block' | 'ru
 
 /** What a tab has asked for and is not done with. */
 export interface InspectedRequest {
+  /** Whose it is. */
   session: number;
+  /** Its number with that tab. */
   id: number;
   /** `query`, `exec`, `batch`, `iterate`, `live` and so on, as the port protocol names it. */
   op: string;
   /** Its SQL, of a batch that of the first statement; at most 1,000 bytes. */
   sql: string;
+  /** Where it stands. */
   state: RequestState;
   /** Since it came, ms. */
   ms: number;
@@ -52,44 +55,70 @@ export interface InspectedRequest {
 
 /** A transaction that a tab has open. */
 export interface InspectedTransaction {
+  /** Whose it is. */
   session: number;
+  /** Its number with this hub. */
   transaction: number;
+  /** One that may write has the writer until it ends. */
   mode: 'read' | 'write';
   /** 1 while its tab has asked nothing of it. */
   isIdle: 0 | 1;
   /** Since it began, ms. */
   ms: number;
-  /** The commit that a reading one sees. */
+  /** The commit that a reading one sees; null for one that may write, which sees the newest. */
   snapshot: number | null;
 }
 
 /** A live query, which the hub runs once for all that follow it. */
 export interface InspectedLive {
+  /** The query. */
   sql: string;
   /** What it reads; null: it is run again after any commit. */
   tables: string | null;
+  /** How many subscriptions, of all tabs. */
   followers: number;
+  /** Of its present result. */
   rows: number;
+  /** What the hub keeps of that. */
   bytes: number;
   /** The commit that its result is of. */
   commit: number;
+  /** 1 while it is being run again. */
   isRunning: 0 | 1;
 }
 
-/** How many requests of one kind took up to so many ms, and more than half of it, to their first answer; null: longer than all others. */
-export interface InspectedLatency { op: string; upToMs: number | null; count: number }
+/** How many requests of one kind took about so long to their first answer, since the hub began. */
+export interface InspectedLatency {
+  /** As in `InspectedRequest`. */
+  op: string;
+  /** They took up to so many ms, and more than half of it: 1, 2, 4 … 65,536. Null: longer. */
+  upToMs: number | null;
+  /** How many. */
+  count: number;
+}
+
+/** What the hub said, and when. */
+export interface InspectedLogLine extends LogEvent {
+  /** ms since 1970. */
+  at: number;
+}
 
 /** What the hub is doing at one moment. */
 export interface HubState {
   /** As `db.metrics()`. */
   metrics: Record<string, number>;
+  /** The tabs. */
   sessions: InspectedSession[];
+  /** What they have asked for, in order, tab by tab. */
   requests: InspectedRequest[];
+  /** What they have open; at most one of them may write. */
   transactions: InspectedTransaction[];
+  /** What is followed. */
   live: InspectedLive[];
+  /** By kind, the shorter times first. */
   latencies: InspectedLatency[];
-  /** The last 100 lines of the hub's log; `at` in ms since 1970. */
-  log: (LogEvent & { at: number })[];
+  /** The last 100 lines of the hub's log. */
+  log: InspectedLogLine[];
 }
 
 /** A look into the hub of one database. Get one from `inspect`. It counts as a tab that has the database open. */

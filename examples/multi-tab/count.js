@@ -88,8 +88,9 @@ function render(compared, errors) {
 /** Calls that come together are one, a little later; one that comes meanwhile is one more. What takes long is not done all the time. */
 function soon(act) {
   let isDue = false;
-  let running;
+  let isRunning = false;
   const run = async () => {
+    isRunning = true;
     for (let pause = COMPARE_MS; isDue;) {
       await new Promise(resolve => setTimeout(resolve, pause));
       isDue = false;
@@ -97,10 +98,10 @@ function soon(act) {
       await act();
       pause = Math.min(Math.max(COMPARE_MS, 4 * (performance.now() - begun)), COMPARE_MS_MAX);
     }
-    running = undefined;
+    isRunning = false;
   };
   return () => {
     isDue = true;
-    running ??= run();
+    if (!isRunning) void run();
   };
 }
