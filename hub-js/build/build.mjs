@@ -1,6 +1,6 @@
 /**
- * `npm run build`: set-up, then dist/: hub.wasm (Rust → wasm-bindgen → wasm-opt), hub.js, tabhub.js, tabhub.global.js and the types; sizes checked; then examples/rust-app.
- * `npm start`, `npm test` and `npm pack` come through here too. Nothing outside dist/, target/ and examples/rust-app/dist/ is written.
+ * `npm run build`: set-up, then dist/: hub.wasm (Rust → wasm-bindgen → wasm-opt), hub.js, tabhub.js, tabhub.global.js and the types; sizes checked; then the parts of the examples.
+ * `npm start`, `npm test` and `npm pack` come through here too. Nothing outside dist/, target/ and the dist/ folders of the examples is written.
  */
 import { mkdirSync } from 'node:fs';
 import { setup } from './setup.mjs';
@@ -14,11 +14,13 @@ export async function build() {
   const { buildWasm } = await import('./wasm.mjs');
   const { bundleScripts, emitTypes } = await import('./scripts.mjs');
   const { checkSizes } = await import('./sizes.mjs');
+  const { bundleExamples } = await import('./examples.mjs');
   const { buildRustApp } = await import('./rust-app.mjs');
   await buildWasm();
   await bundleScripts();
   await emitTypes();
   checkSizes();
+  await bundleExamples();
   await buildRustApp();
   console.log(`✓ built dist/ (${duration(Date.now() - begun)})`);
 }
