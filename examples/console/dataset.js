@@ -1,4 +1,5 @@
 // The sample data: files of the npm package vega-datasets (served under /data/) become typed tables. Called by main.js.
+import { Papa } from './dist/libraries.js';
 
 const SCHEMA = `
   DROP TABLE IF EXISTS favourite;
@@ -62,9 +63,9 @@ const ROWS_PER_BATCH = 500;
 
 /**
  * Replaces the sample tables in one transaction: all of them, or, if anything fails, none. Other tabs read the old tables meanwhile.
- * `onProgress(text, fraction)` is called as it goes on. Returns the number of rows.
+ * `onProgress(text, fraction)` is called as it goes on; `signal` takes it back. Returns the number of rows.
  */
-export async function loadSamples(db, onProgress) {
+export async function loadSamples(db, onProgress, signal) {
   onProgress('fetching the files', 0);
   // Fetched before the transaction begins: it should wait for nothing but the database.
   const sources = await Promise.all(SOURCES.map(async source => ({ ...source, records: await read(source.file) })));
@@ -82,21 +83,14 @@ export async function loadSamples(db, onProgress) {
     }
     onProgress('indexes and full-text search', 1);
     await tx.exec(INDEXES);
-  });
+  }, { signal });
   return total;
 }
 
 async function read(file) {
   const response = await fetch(`/data/${file}`);
   if (!response.ok) throw new Error(`/data/${file}: HTTP ${response.status}. The examples' server takes these files from the npm package vega-datasets: run npm install.`);
-  return file.endsWith('.json') ? response.json() : parseCsv(await response.text());
-}
-
-/** Comma-separated values with a header line and "quoted, ""cells""" to an array of objects. */
-function parseCsv(text) {
-  const [header, ...lines] = text.trim().split(/\r?\n/).map(line =>
-    [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare));
-  return lines.map(cells => Object.fromEntries(header.map((name, i) => [name, cells[i]])));
+  return file.endsWith('.json') ? response.json() : Papa.parse(await response.text(), { header: true, skipEmptyLines: true }).data;
 }
 
 /** "Jun 12 1998" to "1998-06-12". The file has years of two digits turned into 20xx: no film in it is newer than 2011. */

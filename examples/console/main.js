@@ -1,142 +1,125 @@
 // A SQL console: connects the page with the database. The SQL of the console itself is in catalog.js and dataset.js.
 import { open } from '/dist/tabhub.js';
-import { $, clearError, count, el, format, guarded, milliseconds, showError, statusLine } from '../page.js';
-import { history, quote, remember, tables } from './catalog.js';
+import { $, clearError, count, el, guarded, milliseconds, showError, statusLine } from '../page.js';
+import { functions, history, remember } from './catalog.js';
 import { loadSamples } from './dataset.js';
-import { Grid, planTree } from './grid.js';
-import { execute, explain, placeOf } from './runner.js';
-import { SAMPLES } from './samples.js';
-import { excerpt, indexOfByte } from './statements.js';
-
-const PAGE = 200;
-const editor = $('#sql');
+import { Editor } from './editor.js';
+import { Output } from './output.js';
+import { planTree } from './plan.js';
+import { bytecode, execute, explain, placeOf, rowsOf } from './runner.js';
+import { ACTIONS, SAMPLES } from './samples.js';
+import { SchemaTree } from './schema.js';
+import { excerpt, indexOfByte, quote } from './statements.js';
+import { Workshop, exportCsv, exportFile, takeDrops, takeFile } from './transfer.js';
 
 const db = await open('console.db').catch(error => {
   showError(error);
   throw error;
 });
 const updateStatus = statusLine(db, $('#status'));
+const output = new Output();
+const editor = new Editor($('#editor'), { text: SAMPLES[0][1], functions: await functions(db), onRun: guarded(() => run(runSql)) });
+const tree = new SchemaTree(db, {
+  insert: name => editor.insert(name),
+  show: name => runText(`SELECT * FROM ${quote(name)};`),
+  define: edit,
+  changed: tables => editor.setSchema(tables),
+});
+const workshop = new Workshop({
+  announce: text => {
+    controller.abort();
+    return output.announce(text);
+  },
+  after: () => Promise.all([tree.refresh(), showHistory(), updateStatus()]),
+});
 
 // ── Running what stands in the editor
 
-let running = null; // { controller, cursor?, grid?, shown } of the result on the page
-
-/** The selection if there is one, else everything; `start` is its place in the editor, for the places of errors. */
-function chosenText() {
-  const { selectionStart: start, selectionEnd: end, value } = editor;
-  return start === end ? { sql: value, start: 0 } : { sql: value.slice(start, end), start };
-}
+let isBusy = false;
+let controller = new AbortController(); // of the result on the page, as long as there is more of it
+let result = null; // { columns, rows(signal) } of it, for a file
 
 async function run(work) {
-  const { sql, start } = chosenText();
-  if (sql.trim() === '') return;
-  await running?.cursor?.close();
-  running = { controller: new AbortController(), shown: 0 };
+  const { sql, start } = editor.chosen();
+  if (isBusy || sql.trim() === '') return;
   clearError();
-  setBusy(true);
-  const began = performance.now();
+  editor.mark();
+  controller = new AbortController();
+  let began;
   let error = null;
-  try {
-    await work(sql, running.controller.signal, () => milliseconds(performance.now() - began));
-  } catch (caught) {
-    error = caught;
-    showSqlError(caught, sql, start);
-  } finally {
-    setBusy(false);
-  }
+  await busily(async () => {
+    await output.announce('running…');
+    began = performance.now();
+    try {
+      await work(sql, controller.signal, began);
+    } catch (caught) {
+      error = caught;
+      await showSqlError(caught, sql, start);
+    }
+  });
   await remember(db, { sql: sql.trim(), ms: performance.now() - began, error: error && (error.code ?? error.name) });
   await Promise.all([showHistory(), updateStatus()]);
 }
 
-function setBusy(busy) {
-  $('#run').disabled = $('#plan').disabled = busy;
-  $('#stop').hidden = !busy;
-  if (!busy) return;
-  $('#output').hidden = false;
-  $('#more').hidden = true;
-  $('#summary').textContent = 'running…';
-  $('#result').replaceChildren();
+/** One thing at a time; *Stop* ends it. */
+async function busily(work) {
+  const buttons = [$('#run'), $('#plan'), $('#bytecode'), $('#more')];
+  const setBusy = busy => {
+    isBusy = busy;
+    for (const button of buttons) button.disabled = busy;
+    $('#stop').hidden = !busy;
+  };
+  setBusy(true);
+  try {
+    await work();
+  } finally {
+    setBusy(false);
+  }
 }
 
-async function runSql(sql, signal, elapsed) {
-  const { cursor, result, script } = await execute(db, sql, signal);
+async function runSql(sql, signal, began) {
+  $('#copied').textContent = '';
+  const { cursor, result: whole, script } = await execute(db, sql, signal);
   if (cursor) {
-    running.cursor = cursor;
-    await nextPage(elapsed);
-    return;
+    result = { columns: cursor.columns, rows: signal => rowsOf(db, sql, signal) };
+    return output.stream(cursor, began, signal);
   }
-  if (result?.columns.length) {
-    const grid = new Grid(result.columns);
-    grid.add(result.rows);
-    $('#result').replaceChildren(grid.element);
-  }
-  const { changes, lastInsertRowid } = result ?? script;
-  const what = script ? 'The script ran' : result.columns.length ? count(result.rows.length, 'row') : 'Done';
+  const { changes, lastInsertRowid } = whole ?? script;
+  const what = script ? 'The script ran' : whole.columns.length ? count(whole.rows.length, 'row') : 'Done';
   const changed = changes > 0 ? ` · ${count(changes, 'row')} changed, last rowid ${lastInsertRowid}` : '';
-  $('#summary').textContent = `${what}${changed} · ${elapsed()}`;
-  await showTables();
+  const told = `${what}${changed} · ${milliseconds(performance.now() - began)}`;
+  if (!whole?.columns.length) return output.announce(told);
+  result = { columns: whole.columns, rows: () => whole.rows };
+  output.showRows(whole, told);
 }
 
-/** Takes one more page from the cursor; `elapsed` is given for the first one. */
-async function nextPage(elapsed) {
-  const { cursor } = running;
-  const rows = await cursor.page(PAGE);
-  running.grid ??= new Grid(cursor.columns);
-  running.grid.add(rows);
-  running.shown += rows.length;
-  if (elapsed) {
-    $('#result').replaceChildren(running.grid.element);
-    running.time = elapsed();
-  }
-  $('#more').hidden = cursor.done;
-  $('#summary').textContent = cursor.done
-    ? `${count(running.shown, 'row')} · ${running.time}${elapsed ? '' : ' for the first page'}`
-    : `the first ${format(running.shown)} rows · ${running.time}${elapsed ? '' : ' for the first page'}`;
-}
-
-async function runPlan(sql, signal, elapsed) {
+async function runPlan(sql, signal, began) {
   const plan = await explain(db, sql, signal);
-  $('#summary').textContent = `Query plan · ${elapsed()}`;
-  $('#result').replaceChildren(planTree(plan));
+  output.showElement(planTree(plan), `Query plan · ${milliseconds(performance.now() - began)}`);
 }
 
-/** An error with the line it is in, and the offending place marked. */
-function showSqlError(error, sql, start) {
-  $('#summary').textContent = '';
-  $('#output').hidden = true;
+async function runBytecode(sql, signal, began) {
+  const program = await bytecode(db, sql, signal);
+  result = { columns: program.columns, rows: () => program.rows };
+  output.showRows(program, `${count(program.rows.length, 'instruction')} · ${milliseconds(performance.now() - began)}`);
+}
+
+/** An error with the line it is in, and the offending place marked, here and in the editor. */
+async function showSqlError(error, sql, start) {
+  if (error.code === 'HUB_CANCELLED' && controller.signal.aborted) return output.announce('Stopped.');
+  // What had come before the error stays.
+  if (!output.rows?.length) await output.announce('');
   const byte = placeOf(error, sql);
   if (byte === undefined) return showError(error);
   const index = indexOfByte(sql, byte);
   const { before, token, after } = excerpt(sql, index);
-  const action = el('button', { type: 'button', className: 'small', onclick: () => goTo(start + index) }, `Go to line ${lineInEditor(start + index)}`);
+  const from = start + index;
+  editor.mark(from, Math.min(from + token.length, start + sql.length), error.message);
+  const action = el('button', { type: 'button', className: 'small', onclick: () => editor.goTo(from) }, `Go to line ${editor.lineOf(from)}`);
   showError(error, { detail: el('pre', {}, before, el('mark', {}, token), after), action });
 }
 
-const lineInEditor = index => editor.value.slice(0, index).split('\n').length;
-
-function goTo(index) {
-  editor.focus();
-  editor.setSelectionRange(index, index);
-}
-
 // ── Beside the editor
-
-async function showTables() {
-  const list = await tables(db);
-  const open = new Set([...$('#tables').querySelectorAll('details[open]')].map(({ dataset }) => dataset.name));
-  $('#tables').replaceChildren(...list.map(table => tableEntry(table, open.has(table.name))));
-  if (list.length === 0) $('#tables').append(el('p', { className: 'muted small' }, 'No tables yet. Load the sample data, or import a SQLite file.'));
-  return list;
-}
-
-function tableEntry({ name, kind, rows, columns }, open) {
-  const facts = columns.flatMap(column => [el('dt', {}, column.name), el('dd', {}, [column.type.toLowerCase(), column.pk ? 'key' : ''].filter(Boolean).join(' · '))]);
-  const summary = el('summary', { title: kind }, name, el('span', { className: 'count number' }, format(rows)));
-  const show = el('button', { type: 'button', onclick: () => runText(`SELECT * FROM ${quote(name)};`) }, 'Show rows');
-  const details = el('details', { open }, summary, el('dl', {}, ...facts), show);
-  details.dataset.name = name;
-  return details;
-}
 
 async function showHistory() {
   const entries = await history(db);
@@ -146,10 +129,8 @@ async function showHistory() {
 }
 
 function edit(sql) {
-  editor.value = sql;
+  editor.text = sql;
   editor.focus();
-  editor.setSelectionRange(0, 0);
-  editor.scrollTop = 0;
 }
 
 function runText(sql) {
@@ -157,90 +138,54 @@ function runText(sql) {
   return guarded(() => run(runSql))();
 }
 
-// ── Whole-database work: sample data, export, import
-
-/** Shows the progress of `work(onProgress)`, then the sentence it answers; keeps the buttons still meanwhile. */
-async function withProgress(work) {
-  const buttons = [$('#load'), $('#export'), $('#import')];
-  const onProgress = (text, fraction) => {
-    $('#work-text').textContent = `${text}…`;
-    $('#work-progress').value = fraction;
-  };
-  clearError();
-  buttons.forEach(button => { button.disabled = true; });
-  $('#work').hidden = false;
-  announce('');
-  try {
-    announce(await work(onProgress));
-  } finally {
-    buttons.forEach(button => { button.disabled = false; });
-    $('#work').hidden = true;
-    await Promise.all([showTables(), showHistory(), updateStatus()]);
-  }
+function entry(name, onclick) {
+  return el('li', {}, el('button', { type: 'button', onclick }, name));
 }
 
-/** Puts a sentence where the results stand; an empty one clears the place. */
-function announce(text) {
-  $('#summary').textContent = text;
-  $('#result').replaceChildren();
-  $('#more').hidden = true;
-  $('#output').hidden = text === '';
-}
+// ── Work on the whole database
 
-async function load(onProgress) {
+async function load(onProgress, signal) {
   const began = performance.now();
-  const rows = await loadSamples(db, onProgress);
+  const rows = await loadSamples(db, onProgress, signal);
   $('#load').classList.remove('primary');
   return `${count(rows, 'row')} loaded in one transaction · ${milliseconds(performance.now() - began)}`;
 }
 
-async function exportFile(onProgress) {
-  onProgress('exporting', 0);
-  const bytes = await db.export({ onProgress: (done, total) => onProgress('exporting', done / total) });
-  const url = URL.createObjectURL(new Blob([bytes], { type: 'application/vnd.sqlite3' }));
-  el('a', { href: url, download: 'console.sqlite' }).click();
-  URL.revokeObjectURL(url);
-  return `${format(bytes.length)} bytes exported.`;
+/** More than SQLite's own check: every checksum of what is stored, and the order of its records. */
+async function check(onProgress, signal) {
+  const began = performance.now();
+  const { ok, problems } = await db.check({ level: 'full', signal, onProgress: ({ stage, done, total }) => onProgress(`checking ${stage}`, done / total) });
+  if (!ok) throw Object.assign(new Error(problems.join('\n')), { code: 'HUB_CORRUPT' });
+  return `Everything stored is sound · ${milliseconds(performance.now() - began)}`;
 }
 
-async function importFile(file) {
-  $('#confirm-text').textContent = `Replace the whole database, in every tab, by ${file.name} (${format(file.size)} bytes)?`;
-  $('#confirm').returnValue = 'no';
-  $('#confirm').showModal();
-  await new Promise(resolve => { $('#confirm').onclose = resolve; });
-  if ($('#confirm').returnValue !== 'yes') return;
-  await withProgress(async onProgress => {
-    await db.import(file, { onProgress: (done, total) => onProgress('importing', done / total) });
-    return `${file.name} imported.`;
-  });
-}
+const take = file => takeFile(db, file, workshop);
 
 // ── Wiring
 
 $('#run').onclick = guarded(() => run(runSql));
 $('#plan').onclick = guarded(() => run(runPlan));
-$('#stop').onclick = () => running.controller.abort();
-$('#more').onclick = guarded(() => nextPage());
-$('#load').onclick = guarded(() => withProgress(load));
-$('#export').onclick = guarded(() => withProgress(exportFile));
+$('#bytecode').onclick = guarded(() => run(runBytecode));
+$('#stop').onclick = () => controller.abort();
+$('#more').onclick = guarded(() => busily(() => output.more(controller.signal)));
+$('#save-csv').onclick = guarded(() => exportCsv(result, workshop, text => { $('#copied').textContent = text; }));
+$('#load').onclick = guarded(() => workshop.run(load));
+$('#export').onclick = guarded(() => exportFile(db, workshop));
 $('#import').onclick = () => $('#file').click();
 $('#file').onchange = guarded(async () => {
   const [file] = $('#file').files;
   $('#file').value = ''; // so that choosing the same file again is a change again
-  if (file) await importFile(file);
+  if (file) await take(file);
 });
-editor.onkeydown = event => {
-  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
-    guarded(() => $('#run').disabled || run(runSql))();
-  }
-};
-$('#samples').append(...SAMPLES.map(([name, sql]) => el('li', {}, el('button', { type: 'button', onclick: () => runText(sql) }, name))));
-editor.value = SAMPLES[0][1];
+takeDrops(take);
+db.onChange({ tables: ['console_history'] }, ({ origin }) => { if (origin === 'another') showHistory().catch(showError); });
+$('#samples').append(...SAMPLES.map(([name, sql]) => entry(name, () => runText(sql))));
+$('#actions').append(...ACTIONS.map(({ name, sql, isTemplate }) => entry(name, () => isTemplate ? edit(sql) : runText(sql))),
+  entry('Check everything stored', guarded(() => workshop.run(check))));
 await guarded(async () => {
-  const [list] = await Promise.all([showTables(), showHistory()]);
-  if (list.length === 0) {
+  await Promise.all([tree.refresh(), showHistory()]);
+  if (tree.tables.length === 0) {
     $('#load').classList.add('primary');
-    announce('The database is empty: load the sample data, or import a SQLite file.');
+    await output.announce('The database is empty: load the sample data, or drop a SQLite or CSV file onto the page.');
   }
 })();

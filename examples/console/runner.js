@@ -1,4 +1,5 @@
-// Runs the text of the editor: picks the call of the API that fits it, and pages through long results. Called by main.js; never touches the page.
+// Runs the text of the editor: picks the call of the API that fits it, and pages through long results. Called by main.js and output.js; never touches the page.
+import { sizeOf } from './cells.js';
 import { body, countStatements, readsOnly } from './statements.js';
 
 /** How long a result may stand on the page before its next page is asked for. */
@@ -7,7 +8,7 @@ const CURSOR_LIFE_MS = 10 * 60_000;
 /** Rows of a reading statement, taken from the hub page by page. What is not asked for is not computed. */
 export class Cursor {
   #rows;
-  #ahead = [];
+  #ahead;
   done = false;
 
   constructor(columns, rows) {
@@ -15,16 +16,21 @@ export class Cursor {
     this.#rows = rows;
   }
 
-  /** The next `n` rows. One more is read ahead, to know whether there is a next page. */
-  async page(n) {
-    const rows = this.#ahead;
-    while (!this.done && rows.length <= n) {
-      const next = await this.#rows.next();
-      if (next.done) this.done = true;
-      else rows.push(next.value);
+  /** The next rows: so many, or fewer if they are large. One more is read ahead, to know whether there is a next page. */
+  async page(rowsMax, bytesMax) {
+    const rows = this.#ahead ?? [];
+    this.#ahead = undefined;
+    let bytes = rows.reduce((sum, row) => sum + sizeOf(row), 0);
+    while (!this.done) {
+      const { done, value } = await this.#rows.next();
+      if (done) this.done = true;
+      else if (rows.length < rowsMax && bytes < bytesMax) bytes += sizeOf(rows[rows.push(value) - 1]);
+      else {
+        this.#ahead = [value];
+        break;
+      }
     }
-    this.#ahead = rows.splice(n);
-    return rows;
+    return { rows, bytes };
   }
 
   /** Frees the statement and its snapshot in the hub. */
@@ -41,12 +47,18 @@ export async function execute(db, sql, signal) {
   if (countStatements(sql) !== 1) return { script: await db.exec(sql, { signal }) };
   if (!readsOnly(sql)) return { result: await db.query(sql, [], { signal, rowMode: 'array' }) };
   const columns = await columnsOf(db, sql, signal);
-  return { cursor: new Cursor(columns, db.iterate(sql, [], { signal, rowMode: 'array', timeout: CURSOR_LIFE_MS })) };
+  return { cursor: new Cursor(columns, rowsOf(db, sql, signal)) };
+}
+
+/** All rows of a reading statement, as they come. */
+export function rowsOf(db, sql, signal) {
+  return db.iterate(sql, [], { signal, rowMode: 'array', timeout: CURSOR_LIFE_MS });
 }
 
 // What stands before the user's text in the statements below; places of errors are counted from behind it.
 const COLUMNS_OF = 'SELECT * FROM (';
-const EXPLAIN = 'EXPLAIN QUERY PLAN ';
+const PLAN = 'EXPLAIN QUERY PLAN ';
+const BYTECODE = 'EXPLAIN ';
 
 /** Names and declared types, also where there are no rows: iterate gives rows only, query with LIMIT 0 gives columns only. */
 async function columnsOf(db, sql, signal) {
@@ -58,13 +70,19 @@ async function columnsOf(db, sql, signal) {
   }
 }
 
+/** The steps of the query plan: {id, parent, detail}. */
 export function explain(db, sql, signal) {
-  return db.all(EXPLAIN + sql, [], { signal });
+  return db.all(PLAN + sql, [], { signal });
+}
+
+/** The program of SQLite's virtual machine, as a result. */
+export function bytecode(db, sql, signal) {
+  return db.query(BYTECODE + sql, [], { signal, rowMode: 'array' });
 }
 
 /** The byte in `sql`, as the user wrote it, at which an error of the calls above lies; undefined if SQLite named none. */
 export function placeOf(error, sql) {
   if (error.offset === undefined) return undefined;
-  const prefix = [COLUMNS_OF, EXPLAIN].find(text => error.sql.startsWith(text) && !sql.startsWith(text)) ?? '';
+  const prefix = [COLUMNS_OF, PLAN, BYTECODE].find(text => error.sql.startsWith(text) && !sql.startsWith(text)) ?? '';
   return error.offset - prefix.length;
 }

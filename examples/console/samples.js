@@ -1,4 +1,4 @@
-// Queries to try on the sample data, each showing one thing that SQLite can do. Data only; used by main.js.
+// Queries to try on the sample data, each showing one thing that SQLite can do, and quick actions on any database. Data only; used by main.js.
 
 export const SAMPLES = [
   ['Join: the busiest routes', `SELECT a.city AS "from", b.city AS "to", count(*) AS flights,
@@ -57,4 +57,32 @@ ORDER BY a.city;`],
   ['Several statements', `CREATE TABLE IF NOT EXISTS favourite (movie INTEGER PRIMARY KEY REFERENCES movie (id));
 INSERT OR IGNORE INTO favourite SELECT id FROM movie ORDER BY imdb_rating DESC NULLS LAST LIMIT 10;`],
   ['An error', `SELECT title, directr FROM movie;`],
+];
+
+/** What one does with any database: the name, the SQL, and whether it is only written into the editor, to be changed before it is run. */
+export const ACTIONS = [
+  { name: 'New table…', isTemplate: true, sql: `CREATE TABLE new_table (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  made_at TEXT NOT NULL DEFAULT current_timestamp
+) STRICT;` },
+  { name: 'New index…', isTemplate: true, sql: 'CREATE INDEX new_index ON table_name (column_name);' },
+  { name: 'All indexes', sql: `SELECT t.name AS "table", i.name AS "index", i."unique", i.partial, group_concat(c.name, ', ' ORDER BY c.seqno) AS columns
+FROM pragma_table_list AS t
+JOIN pragma_index_list(t.name) AS i
+JOIN pragma_index_info(i.name) AS c
+WHERE t.schema = 'main' AND t.type = 'table'
+GROUP BY t.name, i.name
+ORDER BY t.name, i.seq;` },
+  { name: 'All foreign keys', sql: `SELECT t.name AS "table", f."from", f."table" AS parent, f."to", f.on_update, f.on_delete
+FROM pragma_table_list AS t
+JOIN pragma_foreign_key_list(t.name) AS f
+WHERE t.schema = 'main'
+ORDER BY t.name, f.id, f.seq;` },
+  { name: 'Size of the database', sql: `SELECT page_count * page_size AS bytes, page_count AS pages, page_size, freelist_count AS free_pages, user_version
+FROM pragma_page_count, pragma_page_size, pragma_freelist_count, pragma_user_version;` },
+  { name: 'Check integrity', sql: 'PRAGMA integrity_check;' },
+  { name: 'Check foreign keys', sql: 'PRAGMA foreign_key_check;' },
+  { name: 'Refresh statistics (ANALYZE)', sql: 'ANALYZE;' },
+  { name: 'Compact (VACUUM)', sql: 'VACUUM;' },
 ];

@@ -3,6 +3,9 @@
 const TOKEN = /'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`[^`]*`?|\[[^\]]*\]?|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|;|\s+|\w+|[\s\S]/g;
 const isBlank = token => /^(\s|--|\/\*)/.test(token);
 
+/** A name as it may stand in any SQL. */
+export const quote = name => `"${name.replaceAll('"', '""')}"`;
+
 /** How many statements the text holds, comments and empty ones not counted. A trigger's body counts as several: it goes through exec as well. */
 export function countStatements(sql) {
   let statements = 0;
