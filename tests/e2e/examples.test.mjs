@@ -21,6 +21,12 @@ const READY = {
     document.querySelector('#add').requestSubmit();
     return false;
   },
+  // With a result on the page.
+  'console/': () => {
+    if (document.querySelector('.grid [role="gridcell"]')) return true;
+    [...document.querySelectorAll('#samples button')].find(({ textContent }) => textContent === 'Every type')?.click();
+    return false;
+  },
   'benchmark/': () => document.readyState === 'complete',
   'sql-demo/': () => document.querySelector('#summary').textContent.includes('every statement as it must be'),
 };
