@@ -26,7 +26,7 @@ const cell = ([, show, isFigure], row) => el('td', { className: isFigure ? 'nume
 function table(columns, rows, label) {
   const head = el('tr', {}, ...columns.map(([heading, , isFigure]) => el('th', { scope: 'col', className: isFigure ? 'numeric' : '' }, heading)));
   const body = rows.map(row => el('tr', {}, ...columns.map(column => cell(column, row))));
-  return el('div', { className: 'grid', tabIndex: 0, role: 'region', ariaLabel: label }, el('table', {}, el('thead', {}, head), el('tbody', {}, ...body)));
+  return el('div', { className: 'table', tabIndex: 0, role: 'region', ariaLabel: label }, el('table', {}, el('thead', {}, head), el('tbody', {}, ...body)));
 }
 
 /** Puts a table into its place, or says that there is nothing. */
