@@ -1,6 +1,6 @@
 // The editor: CodeMirror with SQLite's words, completion from the schema, and marks where an error lies. Called by main.js; never touches the database.
 // Its look is in style.css. Tab leaves it: nothing here traps the keyboard.
-import { Compartment, EditorView, Prec, SQLDialect, SQLite, basicSetup, classHighlighter, completeFromList, ifNotIn, keymap, setDiagnostics, sql, syntaxHighlighting } from './dist/libraries.js';
+import { Compartment, EditorView, Prec, SQLDialect, SQLite, basicSetup, classHighlighter, closeCompletion, completeFromList, ifNotIn, keymap, setDiagnostics, sql, syntaxHighlighting } from './dist/libraries.js';
 import { quote } from './statements.js';
 
 /** SQLite's own, as sqlite3_keyword_name() lists them: the library's dialect has those of other databases too. */
@@ -26,7 +26,7 @@ export class Editor {
   /** `onRun` is called by Ctrl+Enter, or Cmd+Enter; `functions` are the names of those that are proposed. */
   constructor(parent, { text, functions, onRun }) {
     this.#functions = functions.map(label => ({ label, type: 'function', detail: 'function' }));
-    const run = { key: 'Mod-Enter', preventDefault: true, run: () => { onRun(); return true; } };
+    const run = { key: 'Mod-Enter', preventDefault: true, run: view => { closeCompletion(view); onRun(); return true; } };
     this.#view = new EditorView({
       parent,
       doc: text,

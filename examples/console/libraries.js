@@ -1,5 +1,5 @@
 // What the console takes from npm. The build bundles this file into dist/libraries.js, from where editor.js, csv.js and dataset.js import it.
-export { completeFromList, ifNotIn } from '@codemirror/autocomplete';
+export { closeCompletion, completeFromList, ifNotIn } from '@codemirror/autocomplete';
 export { SQLDialect, SQLite, sql } from '@codemirror/lang-sql';
 export { syntaxHighlighting } from '@codemirror/language';
 export { setDiagnostics } from '@codemirror/lint';
