@@ -32,7 +32,7 @@ export function browserEnvironment(): Environment {
 
 function missing(): string | null {
   if (globalThis.isSecureContext === false) return 'this page is no secure context; serve it over https or from localhost';
-  if (typeof Worker === 'undefined' && typeof SharedWorker === 'undefined') return 'this browser has no workers';
+  if (typeof Worker === 'undefined' && typeof SharedWorker === 'undefined') return 'there are no workers, as on a server or in an old browser';
   return null;
 }
 

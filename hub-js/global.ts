@@ -9,13 +9,13 @@ import { BUILD } from './version.js';
 
 // A script knows its own URL only while it loads.
 const script = globalThis.document?.currentScript;
-const hubUrl = script instanceof HTMLScriptElement && script.src ? new URL('./hub.js', script.src).href : null;
+const files = script instanceof HTMLScriptElement && script.src ? { workerUrl: new URL('./hub.js', script.src) } : {};
 
 Object.assign(globalThis, {
   tabhub: {
-    open: (name: string, options?: OpenOptions) => openDatabase(browserEnvironment(), hubUrl, name, options),
-    deleteDatabase: (name: string, options?: OpenOptions) => deleteDatabase(browserEnvironment(), hubUrl, name, options),
-    inspect: (name: string, options?: InspectOptions) => inspectDatabase(browserEnvironment(), hubUrl, name, options),
+    open: (name: string, options?: OpenOptions) => openDatabase(browserEnvironment(), files, name, options),
+    deleteDatabase: (name: string, options?: OpenOptions) => deleteDatabase(browserEnvironment(), files, name, options),
+    inspect: (name: string, options?: InspectOptions) => inspectDatabase(browserEnvironment(), files, name, options),
     databases,
     estimate,
     persist,

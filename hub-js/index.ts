@@ -6,7 +6,7 @@
 import { browserEnvironment } from './browser.js';
 import type { Database } from './client.js';
 import type { Inspector } from './inspect.js';
-import { deleteDatabase as deleteIn, inspectDatabase, openDatabase } from './open.js';
+import { deleteDatabase as deleteIn, inspectDatabase, openDatabase, type HubFiles } from './open.js';
 import type { InspectOptions, OpenOptions } from './options.js';
 
 export type { Change, ChangeFilter, ChangeKind, TableChange } from './changes.js';
@@ -37,7 +37,15 @@ export type { ImportSource, Salvage } from './transfer.js';
 export type { Bindable, Params, SqlValue } from './values.js';
 export { BUILD as version } from './version.js';
 
-const HUB_URL = new URL('./hub.js', import.meta.url).href;
+/** A bundler finds the two files by these very words, emits them under names of its own and puts those here, some bundlers as a path alone. */
+function filesBeside(): HubFiles {
+  try {
+    return { workerUrl: new URL('./hub.js', import.meta.url).href, wasmUrl: new URL('./hub.wasm', import.meta.url).href };
+  } catch {
+    // Bundled into a classic script, which has no `import.meta.url`.
+    return {};
+  }
+}
 
 /**
  * Opens the database `name` of this origin, shared by all its tabs; it is created if there is none.
@@ -50,7 +58,7 @@ const HUB_URL = new URL('./hub.js', import.meta.url).href;
  * const { lastInsertRowid } = await db.run('INSERT INTO note (body) VALUES (?)', ['hello']);
  */
 export function open(name: string, options?: OpenOptions): Promise<Database> {
-  return openDatabase(browserEnvironment(), HUB_URL, name, options);
+  return openDatabase(browserEnvironment(), filesBeside(), name, options);
 }
 
 /**
@@ -61,7 +69,7 @@ export function open(name: string, options?: OpenOptions): Promise<Database> {
  * @example await deleteDatabase('app.db');
  */
 export function deleteDatabase(name: string, options?: OpenOptions): Promise<void> {
-  return deleteIn(browserEnvironment(), HUB_URL, name, options);
+  return deleteIn(browserEnvironment(), filesBeside(), name, options);
 }
 
 /**
@@ -74,5 +82,5 @@ export function deleteDatabase(name: string, options?: OpenOptions): Promise<voi
  * console.table((await inspector.state()).requests);
  */
 export function inspect(name: string, options?: InspectOptions): Promise<Inspector> {
-  return inspectDatabase(browserEnvironment(), HUB_URL, name, options);
+  return inspectDatabase(browserEnvironment(), filesBeside(), name, options);
 }

@@ -10,9 +10,11 @@ import { KNOWN, checkOptions, type InspectOptions, type OpenOptions } from './op
 import { Session, type SessionOptions } from './session.js';
 import { isWellFormed } from './values.js';
 
-/** `defaultWorkerUrl` is `hub.js` beside the client's own script; null where a script cannot know its own URL. */
-export async function openDatabase(env: Environment, defaultWorkerUrl: string | null, name: string, options?: OpenOptions): Promise<Database> {
-  const { sessionOptions, migrations, onLog, onOutdated } = checkOpen(env, defaultWorkerUrl, name, options, 'open');
+/** Where the client's own script finds hub.js and hub.wasm: what counts where the options say nothing. Nothing, where a script cannot know its own URL. */
+export type HubFiles = Pick<OpenOptions, 'workerUrl' | 'wasmUrl'>;
+
+export async function openDatabase(env: Environment, files: HubFiles, name: string, options?: OpenOptions): Promise<Database> {
+  const { sessionOptions, migrations, onLog, onOutdated } = checkOpen(env, files, name, options, 'open');
   const events = new Events();
   if (onLog) events.on('log', onLog);
   if (onOutdated) events.on('outdated', onOutdated);
@@ -27,8 +29,8 @@ export async function openDatabase(env: Environment, defaultWorkerUrl: string | 
 }
 
 /** See `deleteDatabase` in `index.ts`. */
-export async function deleteDatabase(env: Environment, defaultWorkerUrl: string | null, name: string, options?: OpenOptions): Promise<void> {
-  const { sessionOptions } = checkOpen(env, defaultWorkerUrl, name, options, 'deleteDatabase');
+export async function deleteDatabase(env: Environment, files: HubFiles, name: string, options?: OpenOptions): Promise<void> {
+  const { sessionOptions } = checkOpen(env, files, name, options, 'deleteDatabase');
   const about = { what: 'deleteDatabase', writes: false };
   try {
     const session = await Session.open(env, sessionOptions, new Events());
@@ -44,8 +46,8 @@ export async function deleteDatabase(env: Environment, defaultWorkerUrl: string 
 }
 
 /** See `inspect` in `index.ts`. */
-export async function inspectDatabase(env: Environment, defaultWorkerUrl: string | null, name: string, options?: InspectOptions): Promise<Inspector> {
-  const { sessionOptions, onLog } = checkOpen(env, defaultWorkerUrl, name, options, 'inspect', KNOWN.inspect);
+export async function inspectDatabase(env: Environment, files: HubFiles, name: string, options?: InspectOptions): Promise<Inspector> {
+  const { sessionOptions, onLog } = checkOpen(env, files, name, options, 'inspect', KNOWN.inspect);
   // A browser that cannot list them has to be believed.
   const stored = await env.databases().catch(() => [name]);
   if (!stored.includes(name)) {
@@ -57,18 +59,20 @@ export async function inspectDatabase(env: Environment, defaultWorkerUrl: string
   return new Inspector(name, await Session.open(env, { ...sessionOptions, persistence: 'preferred' }, events), events);
 }
 
-function checkOpen(env: Environment, defaultWorkerUrl: string | null, name: string, options: OpenOptions | undefined, caller: string, known: typeof KNOWN.open | typeof KNOWN.inspect = KNOWN.open) {
+function checkOpen(env: Environment, files: HubFiles, name: string, options: OpenOptions | undefined, caller: string, known: typeof KNOWN.open | typeof KNOWN.inspect = KNOWN.open) {
   if (typeof name !== 'string' || name === '' || !isWellFormed(name)) {
     throw new HubError('HUB_BAD_REQUEST', `${caller}: the name of the database must be a string, not empty and well-formed`);
   }
-  const { mode = 'auto', persistence = 'required', durability = 'strict', trace = false, cacheBytes, cacheBlocks, migrations, workerUrl, wasmUrl, onLog, onOutdated } = checkOptions(options, known, caller);
+  const { mode = 'auto', persistence = 'required', durability = 'strict', trace = false, cacheBytes, cacheBlocks, migrations, workerUrl = files.workerUrl, wasmUrl = options?.workerUrl ? undefined : files.wasmUrl, onLog, onOutdated } = checkOptions(options, known, caller);
   if (cacheBytes !== undefined && cacheBlocks !== undefined) {
     throw new HubError('HUB_BAD_OPTION', `${caller}: give one of 'cacheBytes' and 'cacheBlocks', not both`);
   }
-  const worker = workerUrl ?? defaultWorkerUrl;
-  if (!worker) throw new HubError('HUB_BAD_OPTION', `${caller}: this script does not know where it was loaded from; give 'workerUrl', the URL of hub.js`);
-  const url = resolve(worker, 'workerUrl', env, caller);
-  if (wasmUrl !== undefined) url.searchParams.set('wasm', resolve(wasmUrl, 'wasmUrl', env, caller).href);
+  if (env.missing) throw new HubError('HUB_UNSUPPORTED', `tabhub cannot run here: ${env.missing}`);
+  if (!workerUrl) throw new HubError('HUB_BAD_OPTION', `${caller}: this script does not know where it was loaded from; give 'workerUrl', the URL of hub.js`);
+  const url = resolve(workerUrl, 'workerUrl', env, caller);
+  const wasm = wasmUrl && resolve(wasmUrl, 'wasmUrl', env, caller).href;
+  // Beside hub.js it is found without a word; a development server may take a script's URL that ends in .wasm for something else.
+  if (wasm && wasm !== url.href.replace(/[^/]*$/, 'hub.wasm')) url.searchParams.set('wasm', wasm);
   const cache = { ...cacheBytes !== undefined && { cache_bytes: cacheBytes }, ...cacheBlocks !== undefined && { cache_blocks: cacheBlocks } };
   const sessionOptions: SessionOptions = { database: name, url: url.href, mode, persistence, durability, trace, cache };
   return { sessionOptions, migrations, onLog, onOutdated };

@@ -71,9 +71,8 @@ export class Session {
   #over: HubError | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Connects and says hello. Rejects with `HUB_UNSUPPORTED`, `HUB_LOAD_FAILED`, `HUB_LOAD_TIMEOUT`, `HUB_PROTOCOL` or what the hub answers. */
+  /** Connects and says hello. Rejects with `HUB_LOAD_FAILED`, `HUB_LOAD_TIMEOUT`, `HUB_PROTOCOL` or what the hub answers. */
   static async open(env: Environment, options: SessionOptions, events: SessionEvents): Promise<Session> {
-    if (env.missing) throw new HubError('HUB_UNSUPPORTED', `tabhub cannot run here: ${env.missing}`);
     const session = new Session(env, options, events);
     try {
       await session.#connectFirst();

@@ -9,7 +9,7 @@ const fatal = code => (_, hub) => hub.reply(0, { fatal: { code, message: code, o
 function createDeletion(t, script) {
   const deleted = [];
   const world = createWorld(t, script, { deleteStorage: async name => { deleted.push(name); } });
-  return { world, deleted, run: options => within(deleteDatabase(world.env, 'https://app.example/lib/hub.js', 'app.db', options), 'the deletion') };
+  return { world, deleted, run: options => within(deleteDatabase(world.env, { workerUrl: 'https://app.example/lib/hub.js' }, 'app.db', options), 'the deletion') };
 }
 
 test('the hub deletes it, and all is done when it says so', async t => {

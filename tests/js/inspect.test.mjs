@@ -11,7 +11,7 @@ const TABLES = [...readFileSync(join(ROOT, 'src/hub/inspect.rs'), 'utf8').matchA
 
 function createInspection(t, script = {}, overrides = {}) {
   const world = createWorld(t, script, { databases: async () => ['app.db', 'other.db'], ...overrides });
-  return { world, run: (options, name = 'app.db') => within(inspectDatabase(world.env, 'https://app.example/lib/hub.js', name, options), 'inspect') };
+  return { world, run: (options, name = 'app.db') => within(inspectDatabase(world.env, { workerUrl: 'https://app.example/lib/hub.js' }, name, options), 'inspect') };
 }
 
 /** A row in which every value is its place. */

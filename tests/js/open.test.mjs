@@ -51,6 +51,22 @@ test('workerUrl and wasmUrl are resolved against the page, and the worker is tol
   assert.equal(url.searchParams.get('wasm'), 'https://app.example/cdn/hub%20v2.wasm');
 });
 
+test('hub.wasm beside hub.js goes without saying; under the name that a bundler gave it, it is said, unless the page has its own hub.js', async t => {
+  const { openDatabase } = await import('./client.mjs');
+  const told = async (files, options) => {
+    const world = createWorld(t);
+    await openDatabase(world.env, files, 'app.db', options);
+    return world.connects[0].url;
+  };
+  const plain = { workerUrl: 'https://app.example/lib/hub.js', wasmUrl: 'https://app.example/lib/hub.wasm' };
+  // Next.js gives paths.
+  const bundled = { workerUrl: '/static/hub.a1.js?dpl=7', wasmUrl: '/static/hub.b2.wasm' };
+  assert.equal(await told(plain), plain.workerUrl);
+  assert.equal(await told(bundled), `https://app.example/static/hub.a1.js?dpl=7&wasm=${encodeURIComponent('https://app.example/static/hub.b2.wasm')}`);
+  assert.equal(await told(bundled, { workerUrl: '/own/hub.js' }), 'https://app.example/own/hub.js');
+  assert.equal(await told({}, { workerUrl: '/own/hub.js?v=1', wasmUrl: '/own/hub.wasm' }), 'https://app.example/own/hub.js?v=1');
+});
+
 test('a worker script that cannot be loaded, under another name either, fails the open at once and is named', async t => {
   const world = createWorld(t, { hello() {} });
   const opening = world.open();
@@ -171,11 +187,11 @@ test('open names an option that there is not, and those that there are', async t
 test('a database needs a name', async t => {
   const { openDatabase } = await import('./client.mjs');
   const world = createWorld(t);
-  for (const name of ['', undefined, 7, '\ud800']) await rejects(openDatabase(world.env, 'https://x/hub.js', name), 'HUB_BAD_REQUEST');
+  for (const name of ['', undefined, 7, '\ud800']) await rejects(openDatabase(world.env, { workerUrl: 'https://x/hub.js' }, name), 'HUB_BAD_REQUEST');
 });
 
 test('a script that does not know its URL asks for workerUrl', async t => {
   const { openDatabase } = await import('./client.mjs');
   const world = createWorld(t);
-  assert.match((await rejects(openDatabase(world.env, null, 'app.db'), 'HUB_BAD_OPTION')).message, /workerUrl/);
+  assert.match((await rejects(openDatabase(world.env, {}, 'app.db'), 'HUB_BAD_OPTION')).message, /workerUrl/);
 });

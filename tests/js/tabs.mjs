@@ -131,7 +131,7 @@ export function createTabs(t, { script = {}, locks = new FakeLocks(), storage = 
     site.tabs.push(tab);
     tab.env = createEnvironment(tab);
     tab.open = async options => {
-      tab.db = await within(openDatabase(tab.env, 'https://app.example/hub.js', site.database, options), 'open');
+      tab.db = await within(openDatabase(tab.env, { workerUrl: 'https://app.example/hub.js' }, site.database, options), 'open');
       return tab.db;
     };
     return tab;

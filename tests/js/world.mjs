@@ -206,7 +206,7 @@ export function createWorld(t, script = {}, { locks = new FakeLocks(), ...overri
     world.now += ms;
     for (const entry of [...timers]) if (entry.at <= world.now && timers.delete(entry)) entry.callback();
   };
-  world.open = options => within(openDatabase(world.env, 'https://app.example/lib/hub.js', 'app.db', options), 'open');
+  world.open = options => within(openDatabase(world.env, { workerUrl: 'https://app.example/lib/hub.js' }, 'app.db', options), 'open');
   return world;
 }
 
