@@ -31,8 +31,8 @@ export function App() {
     <section aria-label="Habits">
       {(error ?? failure) !== undefined && <Notice error={error ?? failure} />}
       <form onSubmit={add}>
-        <input name="name" aria-label="New habit" placeholder="What shall become a habit?" maxLength={100} autoComplete="off" required />
-        <button>Add</button>
+        <input name="name" aria-label="New habit" placeholder="Read ten pages" maxLength={100} autoComplete="off" required />
+        <button className="primary">Add</button>
       </form>
       {isLoading && <p role="status">Reading…</p>}
       {rows?.length === 0 && <p className="muted">Nothing here yet.</p>}

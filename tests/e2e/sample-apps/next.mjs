@@ -6,7 +6,7 @@ import { NOTES, createApp } from './packed.mjs';
 
 const BUILD_MS = 240_000;
 const FILES = {
-  'next.config.mjs': "export default { output: 'export', distDir: 'public', basePath: '/apps/next/public' };",
+  'next.config.mjs': "export default { output: 'export', basePath: '/apps/next/out' };",
   'app/layout.js': 'export default function Layout({ children }) { return <html lang="en"><head><link rel="icon" href="data:," /></head><body>{children}</body></html>; }',
   'app/page.js': "import Notes from './notes.js';\nexport default function Page() { return <Notes />; }",
   // Rendered on the server too.
@@ -27,5 +27,5 @@ export async function nextApp(packed) {
   mkdirSync(join(app, 'app'));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(app, name), text);
   execFileSync('node', ['node_modules/next/dist/bin/next', 'build'], { cwd: app, timeout: BUILD_MS, stdio: 'pipe', env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } });
-  return '/apps/next/public/';
+  return '/apps/next/out/';
 }

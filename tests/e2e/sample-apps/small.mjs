@@ -8,7 +8,7 @@ import webpack from 'webpack';
 import { NOTES, copyFromPackage, createApp, writePage } from './packed.mjs';
 
 const START = `import { open } from 'tabhub';\n${NOTES}await showNotes(open);`;
-/** Also what the sub-path, the errors and the types of the names are. */
+/** The sub-path, the class of the errors and the version, as the bundle has them. */
 const ABOUT = `import { HubError, version } from 'tabhub';
 import { Database as Ancestor } from 'tabhub/compat';
 const code = await db.query('SELEKT 1').catch((error) => (error instanceof HubError ? error.code : 'not a HubError'));
@@ -56,7 +56,7 @@ export async function nextStyleApp(packed) {
   return '/apps/next-style/public/';
 }
 
-/** Bundled or not, with the hook for React too: importing does no harm, and opening says why it cannot. */
+/** Bundled or not, importing does no harm, and opening says why it cannot. */
 function openOnServer(app, from) {
   const script = `await import('tabhub'); const { code, message } = await (await import('${from}')).opened; console.log(code + ': ' + message);`;
   const said = execFileSync('node', ['--input-type=module', '-e', script], { cwd: app, timeout: 20_000, encoding: 'utf8' });

@@ -38,7 +38,7 @@ export async function withVite(app, how, use) {
 
 /** Changes a component's source while the app runs: it is seen in the tabs, which keep their pages and their connection. */
 export async function editWhileOpen(app, tabs) {
-  const [file, from, to] = [join(app, 'src/App.tsx'), 'What shall become a habit?', 'Changed while the app runs'];
+  const [file, from, to] = [join(app, 'src/App.tsx'), 'Read ten pages', 'Changed while the app runs'];
   const source = readFileSync(file, 'utf8');
   assert.ok(source.includes(from), from);
   for (const tab of tabs) await tab.ask(() => { globalThis.isStillHere = true; });
