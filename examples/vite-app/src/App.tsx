@@ -32,7 +32,7 @@ export function App() {
       {(error ?? failure) !== undefined && <Notice error={error ?? failure} />}
       <form onSubmit={add}>
         <input name="name" aria-label="New habit" placeholder="Read ten pages" maxLength={100} autoComplete="off" required />
-        <button className="primary">Add</button>
+        <button type="submit" className="primary">Add</button>
       </form>
       {isLoading && <p role="status">Reading…</p>}
       {rows?.length === 0 && <p className="muted">Nothing here yet.</p>}
@@ -44,7 +44,7 @@ export function App() {
               <span>{habit.name}</span>
             </label>
             <span className="muted">{habit.days === 1 ? '1 day' : `${habit.days} days`}</span>
-            <button aria-label={`Delete ${habit.name}`} onClick={() => write('DELETE FROM habit WHERE id = ?', [habit.id])}>✕</button>
+            <button type="button" aria-label={`Delete ${habit.name}`} onClick={() => write('DELETE FROM habit WHERE id = ?', [habit.id])}>✕</button>
           </li>
         ))}
       </ul>

@@ -5,7 +5,7 @@ import { App } from './App';
 import { ErrorBoundary } from './ErrorBoundary';
 import './style.css';
 
-createRoot(document.querySelector('#app')!).render(
+createRoot(document.querySelector('#app') as HTMLElement).render(
   <StrictMode>
     <h1>Habits</h1>
     <p className="muted">One list for all tabs. Open a second one and tick something in either.</p>
