@@ -136,19 +136,21 @@ impl Database {
     fn fetch_failed(&mut self, first: GroupNo, last: GroupNo, error: &Error) {
         let grouping = self.pager.borrow().grouping();
         let hit = |misses: &[BlockNo]| misses.iter().any(|b| (first..=last).contains(&grouping.group_of(*b)));
+        // Whoever only wanted to read is to hear what can be done about it, too.
+        let told = &if matches!(error, Error::Corrupt(_)) { read_only(error) } else { error.clone() };
         for job in self.take_jobs(&|job| hit(&job.misses)) {
-            self.fail_job(&job, error, None);
+            self.fail_job(&job, told, None);
         }
         let blocked = self.fibers.blocked_on(|block| hit(&[block]));
         // One that pauses between two rows only thought that it would need them.
-        self.fibers.stop(error, &|_, fiber| blocked.contains(&fiber.id()) && fiber.standing() == Standing::Suspended);
+        self.fibers.stop(told, &|_, fiber| blocked.contains(&fiber.id()) && fiber.standing() == Standing::Suspended);
         for stream in self.streams.iter_mut().filter(|stream| hit(&stream.job.misses)) {
             stream.unreadable(first, last, error);
         }
-        self.end_streams(error, &|stream| hit(&stream.job.misses));
-        self.end_lives(error, &|job| hit(&job.misses));
+        self.end_streams(told, &|stream| hit(&stream.job.misses));
+        self.end_lives(told, &|job| hit(&job.misses));
         if matches!(&self.slot, Slot::Transaction(open) if hit(open.misses())) {
-            self.end_transaction(error);
+            self.end_transaction(told);
         }
     }
 }
