@@ -1,29 +1,17 @@
 /**
- * `npm run sim [-- --seeds 20000] [--from 0] [--forever]`: the deterministic simulation (tests/sim) over many seeds, in a release build.
+ * `npm run sim [-- --seeds 20000] [--from 0] [--forever]`: the deterministic simulation (tests/sim) over many seeds, optimized.
  * SQLite's random numbers are one stream for each process, so the seeds are split over processes, not threads. `npm test` runs a few.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { BuildError, MINUTE, duration, run, runAsScript } from './tools.mjs';
+import { BuildError, MINUTE, OPTIMIZED, duration, run, runAsScript } from './tools.mjs';
 
 /** Seeds that one process runs before it reports; small enough that a failure shows early. */
 const CHUNK = 500;
 
-/**
- * Optimized for speed, where the package's own profile is for size; and unwinding, as tests do, because the library must not be built twice.
- * A folder of its own, so that the two do not push each other out of the cache.
- */
-const ENV = {
-  ...process.env,
-  CARGO_PROFILE_RELEASE_OPT_LEVEL: '3',
-  CARGO_PROFILE_RELEASE_LTO: 'off',
-  CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
-  CARGO_PROFILE_RELEASE_PANIC: 'unwind',
-};
-
 async function compile() {
-  const command = ['cargo', 'test', '--release', '--test', 'sim', '--no-run', '--target-dir', 'target/sim', '--message-format=json-render-diagnostics'];
-  const output = await run(command, { env: ENV, deadline: 15 * MINUTE, capture: true });
+  const command = ['cargo', 'test', ...OPTIMIZED, '--test', 'sim', '--no-run', '--message-format=json-render-diagnostics'];
+  const output = await run(command, { deadline: 15 * MINUTE, capture: true });
   const built = output.split('\n').filter(Boolean).map((line) => JSON.parse(line)).find((message) => message.executable && message.target?.name === 'sim');
   if (!built) throw new BuildError('cargo named no executable for the test `sim`');
   return built.executable;

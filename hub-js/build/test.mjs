@@ -9,9 +9,11 @@ import { build } from './build.mjs';
 import { document } from './docs.mjs';
 import { setup } from './setup.mjs';
 import { simulate } from './sim.mjs';
-import { BuildError, duration, isInstalled, MINUTE, ROOT, run, runAsScript, wasmEnv } from './tools.mjs';
+import { BuildError, duration, isInstalled, MINUTE, OPTIMIZED, ROOT, run, runAsScript, wasmEnv } from './tools.mjs';
 
 const BIN = join(ROOT, 'node_modules', '.bin');
+/** Tests in Rust that run for longer than it takes to optimize them. */
+const LONG = ['faults', 'sim', 'slt'];
 
 const STEPS = [
   { name: 'fmt', act: () => run(['cargo', 'fmt', '--check']) },
@@ -43,10 +45,12 @@ async function checkTypes() {
 }
 
 async function testRust() {
-  // The step after this one has more of the simulation, optimized.
-  const env = { ...process.env, SIM_SEEDS: '0..20' };
-  if (!isInstalled('cargo-nextest')) return run(['cargo', 'test', '--features', 'client'], { deadline: 20 * MINUTE, env });
-  await run(['cargo', 'nextest', 'run', '--features', 'client'], { deadline: 20 * MINUTE, env });
+  // The step after this one has more of the simulation.
+  const options = { deadline: 20 * MINUTE, env: { ...process.env, SIM_SEEDS: '0..20' } };
+  if (!isInstalled('cargo-nextest')) return run(['cargo', 'test', '--features', 'client'], options);
+  const long = LONG.map((name) => `binary(${name})`).join(' | ');
+  await run(['cargo', 'nextest', 'run', '--features', 'client', '-E', `not (${long})`], options);
+  await run(['cargo', 'nextest', 'run', ...OPTIMIZED, ...LONG.flatMap((name) => ['--test', name])], options);
   await run(['cargo', 'test', '--doc', '--features', 'client'], { deadline: 10 * MINUTE });
 }
 

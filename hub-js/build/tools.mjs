@@ -16,6 +16,8 @@ export const GLUE = join(ROOT, 'target', 'wasm-bindgen');
 /** Tools that are built once and shared by all clones. TABHUB_CACHE moves it. */
 export const CACHE = process.env.TABHUB_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tabhub');
 export const MINUTE = 60_000;
+/** Options of cargo for tests that run for long: the crate itself is optimized, and what it depends on is what the other tests have compiled already. */
+export const OPTIMIZED = ['--features', 'client', '--config', 'profile.dev.opt-level=2', '--config', 'profile.dev.package."*".opt-level=0'];
 
 /** An error that is meant for the person at the terminal: shown without a stack. */
 export class BuildError extends Error {}
