@@ -1,5 +1,5 @@
-// The test site: the project's own server with the test pages, the Chinook file, worker and wasm URLs that are broken on
-// purpose, and two ways out of the browser (lines, uploads). It never judges what it receives.
+// The test site: the project's own server with the test pages, the examples with the test's hand in them, the Chinook file, worker and
+// wasm URLs that are broken on purpose, and two ways out of the browser (lines, uploads). It never judges what it receives.
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
@@ -53,7 +53,7 @@ export async function startSite({ headers = {}, headersFor = () => ({}), mounts 
     response.setHeader('Cache-Control', 'no-cache');
     for (const [name, value] of Object.entries({ ...headers, ...headersFor(request) })) response.setHeader(name, value);
     if (request.method === 'POST') return receive(request, response, url, lines, uploads);
-    return answerUpload(response, url.pathname, uploads) || (await answerWithout(response, url)) || answerBroken(response, url.pathname);
+    return answerUpload(response, url.pathname, uploads) || (await answerExample(response, url)) || (await answerWithout(response, url)) || answerBroken(response, url.pathname);
   };
   const own = { '/pages/': 'tests/e2e/pages', '/chinook/': '../shared/data/chinook' };
   const server = await startServer({ root: ROOT, mounts: { ...own, ...mounts }, hook });
@@ -74,6 +74,14 @@ function answerUpload(response, pathname, uploads) {
   const body = pathname.startsWith('/uploaded/') && uploads.get(pathname.slice('/uploaded/'.length));
   if (body) response.end(body);
   return Boolean(body);
+}
+
+/** A browser without a debugging protocol reaches a page through pages/agent.js alone, which the examples do not have by themselves. */
+async function answerExample(response, { pathname }) {
+  if (!/^\/examples\/[\w/-]*(\/|\.html)$/.test(pathname)) return false;
+  const html = await readFile(`${ROOT}${pathname}${pathname.endsWith('/') ? 'index.html' : ''}`, 'utf8');
+  response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(html.replace('<head>', '$&\n  <script src="/pages/agent.js"></script>'));
+  return true;
 }
 
 /** The hub's script in a worker that lacks what `?without=` says. */
