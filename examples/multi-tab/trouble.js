@@ -19,7 +19,8 @@ export function offerTrouble({ db }, mode) {
     requestAnimationFrame(() => setTimeout(() => { for (const end = Date.now() + FREEZE_MS; Date.now() < end;); }));
   };
 
-  const change = to => { location.search = to === 'leader' ? '?mode=leader' : ''; };
+  // In place of this page: one that is kept aside for a way back would keep its hub with it in WebKit, frozen but not gone.
+  const change = to => location.replace(Object.assign(new URL(location), { search: to === 'leader' ? '?mode=leader' : '' }));
   const other = mode === 'leader' ? 'auto' : 'leader';
   $('#mode').textContent = other === 'leader' ? 'Force the fallback' : 'Back to SharedWorker';
   // Where there is no SharedWorker, it is in force already.
