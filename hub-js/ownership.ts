@@ -4,7 +4,8 @@
  * Used by `worker.ts` before it starts a hub. A mistake here costs time and nothing else: the epoch in the storage decides who may commit.
  */
 import type { Channel } from './environment.js';
-import { hold, type Locks } from './hold.js';
+import { hold } from './hold.js';
+import { hubLock } from './protocol.js';
 import { readMessage, type About } from './transport/messages.js';
 import { isNewer } from './version.js';
 
@@ -15,6 +16,10 @@ const PAUSE_MS_MAX = 250;
 const YIELD_MS = 5_000;
 /** Without Web Locks only an answer tells of an owner, so this is how long one is waited for. */
 const LOCKLESS_MS = 150;
+/** How long an owner may be silent that no tab is with. */
+const ALONE_MS = 3_000;
+
+type Locks = Pick<LockManager, 'request' | 'query'>;
 
 export interface OwnershipOptions {
   database: string;
@@ -56,7 +61,8 @@ export class Ownership {
       if (!locks && !answer) break;
       // What makes room is not frozen, and whoever comes meanwhile, of the older build perhaps, must not be first.
       if (locks && answer && await this.#queue(locks)) break;
-      if (performance.now() - begun < patienceMs) continue;
+      const waited = performance.now() - begun;
+      if (waited < Math.min(patienceMs, ALONE_MS) || waited < patienceMs && locks && await this.#hasTabs(locks)) continue;
       if (locks) await this.#hold(locks, { steal: true });
       break;
     }
@@ -84,10 +90,25 @@ export class Ownership {
     }
   }
 
+  /**
+   * Whether any tab is with the owner: each waits for the lock that tells of its hub's death. WebKit puts a SharedWorker aside with its last page,
+   * for a way back, frozen with all its locks: that one is not busy with anybody's statement.
+   */
+  async #hasTabs(locks: Locks): Promise<boolean> {
+    const { held = [], pending = [] } = await locks.query();
+    const owner = held.find(({ name }) => name === this.#name)?.clientId;
+    const hub = held.find(({ name, clientId }) => clientId === owner && name?.startsWith(hubLock(this.#options.database, '')))?.name;
+    return pending.some(({ name }) => name === hub);
+  }
+
   /** Whether the lock is ours now. It is held until `release`, or until the worker ends. */
   async #hold(locks: Locks, how: LockOptions): Promise<boolean> {
-    this.#release = await hold(locks, `tabhub:${this.#options.database}:owner`, how, () => this.#stolen());
+    this.#release = await hold(locks, this.#name, how, () => this.#stolen());
     return this.#release !== undefined;
+  }
+
+  get #name(): string {
+    return `tabhub:${this.#options.database}:owner`;
   }
 
   #stolen(): void {

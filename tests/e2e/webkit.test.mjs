@@ -1,5 +1,5 @@
 // At stake: tabhub works in WebKit too. Two tabs share a database and search it, what was acknowledged survives SIGKILL of the
-// browser, and none of its processes does. The tests of every engine run here as well when TABHUB_BROWSER=webkit asks for it.
+// browser, and none of its processes does. A page kept aside is in nobody's way. The tests of every engine run here as well when TABHUB_BROWSER=webkit asks for it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WEBKIT } from './engines.mjs';
@@ -10,6 +10,8 @@ const DATABASE = 'shelf.db';
 const ACKS_BEFORE_KILL = 60;
 const ACKS_MS = 30_000;
 const NUMBERS = [1, 2];
+/** Less than a busy hub without JSPI may be silent, 25 s. */
+const NEXT_MS = 15_000;
 
 const { engine, skip } = WEBKIT;
 
@@ -29,6 +31,24 @@ test(`two tabs of ${engine} share a database and the browser is killed`, { timeo
     await world.step('no process of the closed browser is left', () => assert.deepEqual(processesNaming(world.folder), []));
   }, { engine });
 });
+
+test(`in ${engine} a page that is kept aside for a way back, and its hub with it, does not hold up the next one`, { timeout: 90_000, skip }, async (t) => {
+  await withWorld(t, async (world) => {
+    const tab = await world.tab(DATABASE, { options: { workerUrl: '/release-1/hub.js', wasmUrl: '/dist/hub.wasm' } });
+    await tab.run(() => db.exec("CREATE TABLE note (text TEXT); INSERT INTO note VALUES ('of the first page')"));
+    await tab.leave(world.site.page('esm.html?next'));
+    // The worker of the page that was left is frozen: it answers nobody, and what a busy one may take is longer.
+    await tab.run(openNext, DATABASE, NEXT_MS);
+    await tab.back();
+    assert.deepEqual(await tab.run(() => db.all('SELECT text FROM note')), [{ text: 'of the first page' }, { text: 'of the next one' }]);
+  }, { engine });
+});
+
+/* Runs in the page. As after a deployment: the worker has another URL. */
+async function openNext(database) {
+  const db = await tabhub.open(database, { workerUrl: '/release-2/hub.js', wasmUrl: '/dist/hub.wasm' });
+  await db.run("INSERT INTO note VALUES ('of the next one')");
+}
 
 /** `entry` and its full-text index are written in one batch: neither may be there without the other. */
 async function seeEachOther([first, second]) {
