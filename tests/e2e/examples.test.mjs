@@ -5,6 +5,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from './deadline.mjs';
+import { ALL_ENGINES } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { ROOT } from './site.mjs';
 import { withWorld } from './world.mjs';
 
@@ -36,22 +38,24 @@ const isOpen = () => /open/.test(document.querySelector('#status')?.textContent 
 const isPage = (folder) => existsSync(join(ROOT, 'examples', folder, 'index.html')) && !existsSync(join(ROOT, 'examples', folder, 'vite.config.js'));
 const pages = ['index.html', ...readdirSync(join(ROOT, 'examples')).filter(isPage).map((folder) => `${folder}/`)];
 
-test('every example opens, works and can be used by everybody', { timeout: 300_000 }, async (t) => {
-  await withWorld(t, async (world) => {
-    assert.ok(pages.length >= 6, pages.join());
-    for (const page of pages) {
-      await world.step(page, async () => {
-        const tab = await world.tab(null, { page: `/examples/${page}` });
-        await until(READY_MS, `${page} to be ready`, () => tab.ask(READY[page] ?? isOpen));
-        const { violations, links } = await tab.ask(look, AXE);
-        assert.deepEqual(violations, []);
-        for (const link of links) assert.equal((await fetch(link)).status, 200, link);
-        assert.deepEqual(tab.console.filter((line) => /^(error|warning|uncaught)/.test(line)), []);
-        await tab.close();
-      });
-    }
+for (const { engine, skip } of byTurns(ALL_ENGINES)) {
+  test(`every example opens, works and can be used by everybody in ${engine}`, { timeout: 300_000, skip }, async (t) => {
+    await withWorld(t, async (world) => {
+      assert.ok(pages.length >= 6, pages.join());
+      for (const page of pages) {
+        await world.step(page, async () => {
+          const tab = await world.tab(null, { page: `/examples/${page}` });
+          await until(READY_MS, `${page} to be ready`, () => tab.ask(READY[page] ?? isOpen));
+          const { violations, links } = await tab.ask(look, AXE);
+          assert.deepEqual(violations, []);
+          for (const link of links) assert.equal((await fetch(link)).status, 200, link);
+          assert.deepEqual(tab.console.filter((line) => /^(error|warning|uncaught)/.test(line)), []);
+          await tab.close();
+        });
+      }
+    }, { engine });
   });
-});
+}
 
 /* Runs in the page. */
 async function look(source) {
