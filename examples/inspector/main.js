@@ -23,7 +23,7 @@ async function look(name) {
   await inspector?.close();
   inspector = name === null ? null : await inspect(name);
   $('#state').hidden = inspector === null;
-  history.replaceState(null, '', name === null ? '.' : `#${encodeURIComponent(name)}`);
+  history.replaceState(null, '', name === null ? '.' : `?database=${encodeURIComponent(name)}${location.hash}`);
   if (inspector) await refresh();
 }
 
@@ -63,4 +63,4 @@ $('#pause').onclick = guarded(async () => {
   if (inspector) await refresh();
 });
 
-await list(decodeURIComponent(location.hash.slice(1))).catch(showError);
+await list(new URLSearchParams(location.search).get('database')).catch(showError);

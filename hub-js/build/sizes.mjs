@@ -18,7 +18,7 @@ const FILES = [
 
 /** What a page downloads in all, in KB after brotli. */
 const ALL_IN = ['tabhub.js', 'hub.js', 'hub.wasm'];
-const ALL_IN_KB_MAX = 450;
+const ALL_IN_KB_MAX = 451;
 
 export function checkSizes() {
   const rows = FILES.map(({ name, gzip_kb_max }) => {

@@ -2,16 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './deadline.mjs';
+import { ENGINE } from './engines.mjs';
 import { withWorld } from './world.mjs';
 
 const SEEN_MS = 10_000;
+/** A hub without JSPI answers nobody while it runs a statement that gives no rows. */
+const BUSY = ENGINE === 'webkit' && 'without JSPI nobody can look into a statement';
 
 for (const mode of ['shared', 'leader']) {
   test(`the inspector sees what tabs do, and stops it, in ${mode} mode`, { timeout: 120_000 }, async (t) => {
     await withWorld(t, async (world) => {
       const [one, other] = await world.tabs(2, 'app.db', { options: { mode } });
       await one.run(begin);
-      const page = await world.tab(null, { page: '/examples/inspector/#app.db' });
+      const page = await world.tab(null, { page: '/examples/inspector/?database=app.db' });
       const rows = (id) => page.ask((id) => [...document.querySelectorAll(`#${id} tbody tr`)].map((row) => row.textContent), id);
       await until(SEEN_MS, 'three sessions', async () => (await rows('sessions')).length === 3);
       await world.step('the live query and its follower', async () => {
@@ -25,7 +28,7 @@ for (const mode of ['shared', 'leader']) {
         assert.equal(await other.run(() => stuck), 'HUB_CANCELLED: another tab cancelled the request, through inspect()');
         await until(SEEN_MS, 'it to be gone', async () => !(await rows('requests')).some((row) => /RECURSIVE/i.test(row)));
         assert.equal(await other.run(() => db.get('SELECT count(*) AS n FROM item').then(({ n }) => n)), 2, 'the tab goes on');
-      });
+      }, { skip: BUSY });
       await world.step('who holds the writer, and who waits for it', async () => {
         await one.run(() => { globalThis.held = db.transaction(() => new Promise((resolve) => { globalThis.release = resolve; })); });
         await other.run(() => { globalThis.waits = db.run("INSERT INTO item (v) VALUES ('waits')"); });
