@@ -16,12 +16,12 @@ export async function build() {
   const { checkSizes } = await import('./sizes.mjs');
   const { bundleExamples } = await import('./examples.mjs');
   const { buildRustApp } = await import('./rust-app.mjs');
-  await buildWasm();
+  // Beside one another: what takes longest of both, linking and optimizing, is the work of one core.
+  await Promise.all([buildWasm(), buildRustApp()]);
   await bundleScripts();
   await emitTypes();
   checkSizes();
   await bundleExamples();
-  await buildRustApp();
   console.log(`✓ built dist/ (${duration(Date.now() - begun)})`);
 }
 

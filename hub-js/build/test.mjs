@@ -18,11 +18,7 @@ const LONG = ['faults', 'sim', 'slt'];
 const STEPS = [
   { name: 'fmt', act: () => run(['cargo', 'fmt', '--check']) },
   { name: 'lint', act: lint },
-  { name: 'clippy', act: () => run(['cargo', 'clippy', '--all-targets', '--features', 'client', '--', '-D', 'warnings'], { deadline: 15 * MINUTE }) },
-  // As front-ends have it: without the hub.
-  { name: 'clippy-client', act: () => run(['cargo', 'clippy', '--lib', '--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'client', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
-  // In the release profile, so that the build after it finds SQLite's C compiled already.
-  { name: 'clippy-wasm', act: () => run(['cargo', 'clippy', '--release', '--lib', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'], { deadline: 15 * MINUTE, env: wasmEnv() }) },
+  { name: 'clippy', act: clippy },
   { name: 'docs', act: document },
   { name: 'rust', act: testRust },
   { name: 'sim', act: () => simulate({ seeds: 2000 }) },
@@ -37,6 +33,16 @@ async function lint() {
   await run([join(BIN, 'biome'), 'lint', '--error-on-warnings']);
   if (isInstalled('cargo-deny')) await run(['cargo', 'deny', 'check', 'bans', 'licenses', 'sources']);
   else console.log('cargo-deny is not installed: tidy.test.mjs looks at the licences of the crates, and nothing at their versions');
+}
+
+/** On every target. Two at once, because each waits long for SQLite's C, which one core compiles. */
+async function clippy() {
+  const check = (env, ...which) => run(['cargo', 'clippy', ...which, '--', '-D', 'warnings'], { deadline: 20 * MINUTE, env });
+  const checkWasm = (...which) => check(wasmEnv(), '--lib', '--target', 'wasm32-unknown-unknown', ...which);
+  // As front-ends have it: without the hub.
+  const debug = check(process.env, '--all-targets', '--features', 'client').then(() => checkWasm('--no-default-features', '--features', 'client'));
+  // In the release profile, so that the build after it finds SQLite's C compiled already.
+  await Promise.all([debug, checkWasm('--release')]);
 }
 
 /** The sources, and then what the built declarations promise. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sleep, until } from './deadline.mjs';
 import { ENGINE, EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const DATABASE = 'cancel.db';
@@ -14,7 +15,7 @@ const POINT_READS_LEAST = 20;
 
 const skipOf = (engine) => EVERY_ENGINE.find((one) => one.engine === engine)?.skip;
 
-for (const { engine, skip } of EVERY_ENGINE.filter(({ engine }) => engine !== 'webkit')) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE.filter(({ engine }) => engine !== 'webkit'))) {
   test(`a statement is stopped in its middle in ${engine}`, { timeout: 180_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       const tabs = await world.tabs(4, DATABASE);

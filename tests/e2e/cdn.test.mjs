@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { ENGINE, EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { ROOT } from './site.mjs';
 import { withWorld } from './world.mjs';
 
-for (const { engine, skip } of EVERY_ENGINE.filter(({ engine }) => engine === ENGINE || engine === 'firefox')) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE.filter(({ engine }) => engine === ENGINE || engine === 'firefox'))) {
   test(`in ${engine}, a worker of one line fetches the hub from another origin`, { timeout: 60_000, skip }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'tabhub-cdn-'));
     try {

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const COMMITS = 60;
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`changesets of ${engine} carry one database into another`, { timeout: 120_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       const [host, a, b] = await world.tabs(3, 'here.db');

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bundleAdapters } from './adapters/bundle.mjs';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const page = 'adapters.html';
 const SEEN_MS = 10_000;
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`the ancestor's API in two tabs of ${engine}`, { timeout: 180_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       const [a, b] = [await world.tab(null, { page }), await world.tab(null, { page })];

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './deadline.mjs';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   for (const mode of ['shared', 'leader']) {
     test(`deleteDatabase with four tabs open in ${engine}, mode ${mode}`, { timeout: 120_000, skip }, async (t) => {
       await withWorld(t, async (world) => {

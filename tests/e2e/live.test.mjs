@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const TABS = 4;
@@ -9,7 +10,7 @@ const QUERIES = 50;
 const COMMITS = 1_000;
 const SETTLED_MS = 30_000;
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`tabs of ${engine} are told of what changes`, { timeout: 300_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       await world.step('a write in one tab is seen in the other, by rows, differences, changes and loops', () => seenInAnother(world));

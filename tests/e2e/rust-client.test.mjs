@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 const SEEN_MS = 30_000;
 const IN_RUST = { page: 'rust.html' };
 
-for (const { engine, skip } of EVERY_ENGINE) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE)) {
   test(`a front-end in Rust in ${engine}`, { timeout: 180_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       await world.step('every kind of call', () => everyCall(world));

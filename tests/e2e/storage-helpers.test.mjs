@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERY_ENGINE } from './engines.mjs';
+import { byTurns } from './rounds.mjs';
 import { withWorld } from './world.mjs';
 
 /** Chromium decides by itself; Firefox would ask a person, who is not there. */
@@ -9,7 +10,7 @@ const PERSISTED = { chromium: 'refused', firefox: 'undecided' };
 const DATABASE = 'kept.db';
 
 // WebKitGTK has no navigator.storage.
-for (const { engine, skip } of EVERY_ENGINE.filter(({ engine }) => engine !== 'webkit')) {
+for (const { engine, skip } of byTurns(EVERY_ENGINE.filter(({ engine }) => engine !== 'webkit'))) {
   test(`the storage of ${engine}: asking, listing, backing up, and missing what was there`, { timeout: 120_000, skip }, async (t) => {
     await withWorld(t, async (world) => {
       const tab = await world.tab(DATABASE);
