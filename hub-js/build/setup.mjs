@@ -105,10 +105,10 @@ async function hasWasmBindgen() {
 
 /** Without --locked: the lock file inside that package asks for versions that no longer build. cargo itself waits for a second clone's install. */
 async function installWasmBindgen() {
-  console.log(`  compiled once into the cache folder, about 2 minutes`);
+  console.log(`  compiled once into the cache folder, about 2 minutes; not optimized, since it runs for seconds`);
   mkdirSync(CACHE, { recursive: true });
   const { CARGO_TARGET_DIR: _, ...env } = process.env;
-  const command = ['cargo', 'install', 'wasm-bindgen-cli', '--version', wasmBindgenVersion(), '--root', bindgenFolder()];
+  const command = ['cargo', 'install', '--debug', 'wasm-bindgen-cli', '--version', wasmBindgenVersion(), '--root', bindgenFolder()];
   await run(command, { cwd: CACHE, env, deadline: 20 * MINUTE });
 }
 
