@@ -23,17 +23,17 @@ const PACKAGES = [
 ];
 
 const STEPS = [
-  { name: 'npm packages', for: 'build', remedy: 'check that the npm registry is reachable, then run `npm ci`', isDone: hasNpmPackages, act: installNpmPackages },
-  { name: 'Rust', for: 'build', remedy: 'install rustup with a Rust not older than `rust-version` in Cargo.toml, and put cargo on PATH', isDone: () => isInstalled('cargo'), act: noCargo },
-  { name: 'WebAssembly target', for: 'build', remedy: `run \`rustup target add ${WASM_TARGET}\``, isDone: hasWasmTarget, act: () => run(['rustup', 'target', 'add', WASM_TARGET]) },
-  { name: 'system packages', for: 'build', remedy: 'install them by hand', isDone: () => missing('build').length === 0, act: () => installPackages('build') },
-  { name: 'system packages for tests', for: 'tests', remedy: 'install them by hand', isDone: () => missing('tests').length === 0, act: () => installPackages('tests') },
-  { name: 'wasm-bindgen CLI', for: 'build', remedy: 'check that cargo can reach its registry, then start again', isDone: hasWasmBindgen, act: installWasmBindgen },
+  { name: 'npm packages', of: 'npm', for: 'build', remedy: 'check that the npm registry is reachable, then run `npm ci`', isDone: hasNpmPackages, act: installNpmPackages },
+  { name: 'Rust', of: 'cargo', for: 'build', remedy: 'install rustup with a Rust not older than `rust-version` in Cargo.toml, and put cargo on PATH', isDone: () => isInstalled('cargo'), act: noCargo },
+  { name: 'WebAssembly target', of: 'cargo', for: 'build', remedy: `run \`rustup target add ${WASM_TARGET}\``, isDone: hasWasmTarget, act: () => run(['rustup', 'target', 'add', WASM_TARGET]) },
+  { name: 'system packages', of: 'cargo', for: 'build', remedy: 'install them by hand', isDone: () => missing('build').length === 0, act: () => installPackages('build') },
+  { name: 'system packages for tests', of: 'cargo', for: 'tests', remedy: 'install them by hand', isDone: () => missing('tests').length === 0, act: () => installPackages('tests') },
+  { name: 'wasm-bindgen CLI', of: 'cargo', for: 'build', remedy: 'check that cargo can reach its registry, then start again', isDone: hasWasmBindgen, act: installWasmBindgen },
 ];
 
-/** Does every step that is not done yet. `tests`: also what only the tests need. */
-export async function setup({ tests = false } = {}) {
-  for (const step of STEPS.filter((step) => tests || step.for === 'build')) {
+/** Does every step that is not done yet. `tests`: also what only the tests need. `of`: only what 'npm' or 'cargo' works with, neither of which needs the other. */
+export async function setup({ tests = false, of } = {}) {
+  for (const step of STEPS.filter((step) => (tests || step.for === 'build') && (of === undefined || of === step.of))) {
     if (await step.isDone()) continue;
     const begun = Date.now();
     console.log(`→ set-up: ${step.name}`);

@@ -3,6 +3,7 @@
  */
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { buildRustApp } from './rust-app.mjs';
 import { startServer } from './serve.mjs';
 import { BuildError, ROOT, runAsScript } from './tools.mjs';
 
@@ -11,9 +12,11 @@ const PORTS_TRIED = 20;
 
 runAsScript(import.meta.url, async (args) => {
   const first = firstPort(args);
-  await build();
+  await build({ rustApp: false });
   const server = await serveFrom(first);
-  console.log(`\n  tabhub examples: ${server.url}/\n  (Ctrl+C stops)`);
+  console.log(`\n  tabhub examples: ${server.url}/\n  (Ctrl+C stops)\n`);
+  // The one example that needs a build of its own; nobody has to wait for it.
+  await buildRustApp().then(() => console.log('✓ examples/rust-app'), (error) => console.error(`✗ examples/rust-app: ${error.message}`));
 });
 
 function firstPort(args) {

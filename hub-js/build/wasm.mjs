@@ -45,11 +45,17 @@ export const SWITCH_WASM = join(GLUE, 'stack-switch.wasm');
 const OUTPUTS = [join(GLUE, 'tabhub.js'), join(GLUE, 'tabhub.d.ts'), GLUE_WASM, HUB_WASM, SWITCH_WASM];
 const STAMP = join(GLUE, 'stamp.json');
 
-export async function buildWasm() {
+/** Compiles and links the crate, by cargo alone; answers the file. */
+export async function compileWasm() {
   console.log('→ cargo build (wasm)');
   await run([...CARGO, '--', ...LINK], { deadline: 20 * MINUTE, env: wasmEnv() });
   const crateWasm = join(await targetFolder(), 'wasm32-unknown-unknown', 'release', 'tabhub.wasm');
   if (!existsSync(crateWasm)) throw new BuildError(`cargo wrote no ${crateWasm}; Cargo.toml must ask for a cdylib named tabhub`);
+  return crateWasm;
+}
+
+/** Makes what is served out of it, by npm's binaryen. */
+export async function finishWasm(crateWasm) {
   const binaryen = join(ROOT, 'node_modules', 'binaryen');
   const inputs = digest([crateWasm, SWITCH_WAT, join(binaryen, 'package.json'), GLUE_SCRIPT], wasmBindgenVersion(), ...BINDGEN, ...WASM_OPT);
   if (isFresh(inputs)) return;
