@@ -3,11 +3,11 @@
 //! their columns are described in `hub-js/inspect.ts`.
 
 use super::database::Database;
-use super::reply::Reply;
+use super::reply::{Reply, Table};
 use super::writer::Slot;
 use crate::ids::PortId;
 use crate::sorted::SortedMap;
-use crate::wire::{self, Body, Column, ResultShape, Results, RowsWriter};
+use crate::wire::{self, Body, Results};
 
 /// A line of the hub's log.
 pub struct Logged {
@@ -32,41 +32,6 @@ pub const SUSPENDED: &str = "suspended";
 const STORING: &str = "storing";
 /// Between two chunks, or two states, or two parts.
 const OPEN: &str = "open";
-
-/// One result on its way.
-pub struct Table {
-    columns: &'static [&'static str],
-    pub cells: RowsWriter,
-}
-
-impl Table {
-    fn new(columns: &'static [&'static str]) -> Self {
-        Self { columns, cells: RowsWriter::new() }
-    }
-
-    pub fn count(&mut self, number: u64) {
-        self.cells.integer(number.cast_signed());
-    }
-
-    /// NULL for none.
-    pub fn count_if_any(&mut self, number: Option<u64>) {
-        match number {
-            Some(number) => self.count(number),
-            None => self.cells.null(),
-        }
-    }
-
-    pub fn flag(&mut self, yes: bool) {
-        self.cells.integer(yes.into());
-    }
-
-    fn finish(self, payload: &mut Vec<u8>) -> ResultShape {
-        let rows = u32::try_from(self.cells.count() / self.columns.len()).expect("a hub has fewer than 2^32 requests");
-        self.cells.write_to(payload);
-        let columns = self.columns.iter().map(|name| Column { name: (*name).into(), declared: None }).collect();
-        ResultShape { columns, rows, ..ResultShape::default() }
-    }
-}
 
 impl Database {
     /// For the tab that asks; what it sees is of one moment.

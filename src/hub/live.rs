@@ -6,10 +6,9 @@
 use super::database::Database;
 use super::fiber::{Seat, Task};
 use super::fibers::Ticket;
-use super::inspect::Table;
 use super::lanes::{Ask, Job};
 use super::pins::Pins;
-use super::reply::{Reply, wire_columns, wire_error};
+use super::reply::{Reply, Table, wire_columns, wire_error};
 use super::rows::{StoredRow, difference, write_row};
 use super::work::{Call, Work};
 use crate::engine::{Attempt, Failure, ReadSet, Statement, Watched, WriteSet};

@@ -39,6 +39,42 @@ pub fn wire_error(error: &Error, sql: Option<&str>, index: Option<usize>) -> wir
     }
 }
 
+/// A result of the hub's own, not of a statement: its columns, and its cells row by row.
+pub struct Table {
+    columns: &'static [&'static str],
+    pub cells: wire::RowsWriter,
+}
+
+impl Table {
+    pub fn new(columns: &'static [&'static str]) -> Self {
+        Self { columns, cells: wire::RowsWriter::new() }
+    }
+
+    pub fn count(&mut self, number: u64) {
+        self.cells.integer(number.cast_signed());
+    }
+
+    /// NULL for none.
+    pub fn count_if_any(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => self.count(number),
+            None => self.cells.null(),
+        }
+    }
+
+    pub fn flag(&mut self, yes: bool) {
+        self.cells.integer(yes.into());
+    }
+
+    /// Appends the cells to the payload.
+    pub fn finish(self, payload: &mut Vec<u8>) -> wire::ResultShape {
+        let rows = u32::try_from(self.cells.count() / self.columns.len()).expect("a result has fewer than 2^32 rows");
+        self.cells.write_to(payload);
+        let columns = self.columns.iter().map(|name| wire::Column { name: (*name).into(), declared: None }).collect();
+        wire::ResultShape { columns, rows, ..wire::ResultShape::default() }
+    }
+}
+
 /// Bytes of rows in one reply; larger results are for `iterate`.
 const RESULT_BYTES_MAX: usize = 256 << 20;
 

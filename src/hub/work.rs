@@ -1,7 +1,7 @@
 //! Units of work: what one request does to a connection, from the first statement to the reply. A unit that misses a block
 //! is rolled back by its caller and run again from the start; nothing of it has been seen by then.
 
-use super::reply::{Reply, Rows, wire_columns};
+use super::reply::{Reply, Rows, Table, wire_columns};
 use crate::engine::{Attempt, ConflictPolicy, Connection, Control, Failure, Params, Sql, Statement, ValueRef};
 use crate::error::Error;
 use crate::ids::{BlockNo, CommitSeq};
@@ -302,20 +302,17 @@ impl BatchResults {
 impl Apply {
     /// The reply's rows are the conflicts.
     fn run(&self, connection: &mut Connection) -> WorkResult<Reply> {
-        const COLUMNS: [&str; 5] = ["table", "key", "operation", "reason", "resolution"];
         let applied = connection.apply(&self.changeset, self.policy)?;
-        let (mut writer, mut payload) = (wire::RowsWriter::new(), vec![]);
+        let mut table = Table::new(&["table", "key", "operation", "reason", "resolution"]);
         for conflict in &applied.conflicts {
             let texts = [&*conflict.table, &conflict.key, conflict.operation, conflict.reason, conflict.resolution];
-            texts.into_iter().for_each(|text| writer.text(text));
+            texts.into_iter().for_each(|text| table.cells.text(text));
         }
-        writer.write_to(&mut payload);
+        let mut payload = vec![];
         let result = wire::ResultShape {
-            columns: COLUMNS.map(|name| wire::Column { name: name.into(), declared: None }).into(),
-            rows: u32::try_from(applied.conflicts.len()).expect("they are counted"),
             changes: applied.changes.cast_unsigned(),
             last_insert_rowid: connection.last_insert_rowid(),
-            times: None,
+            ..table.finish(&mut payload)
         };
         Ok(Reply { body: wire::Body::Rows(result), payload })
     }
